@@ -1,0 +1,70 @@
+# Needs Python 3.11 or newer, make and the package index; `make` alone lists the targets.
+
+PYTHON ?= python3
+# For torch alone, whose other needs come from the package index as always, e.g.
+# TORCH_FLAGS="--index-url https://download.pytorch.org/whl/cpu"
+TORCH_FLAGS ?=
+# Further words for pytest, e.g. ARGS="-k ledger" or ARGS="-n 2"
+ARGS ?=
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+EXTRAS := minilm,notebook,dev
+TORCH := $(shell grep '^torch==' constraints.txt)
+# Two names, since newer versions of pip heed only the second while they build a package.
+PINNED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt
+PIP := -m pip --quiet --quiet --disable-pip-version-check
+IS_PYTHON := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+
+.PHONY: help study env test test-all check constraints clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+study: $(STAMP) ## the demo study: packaged encoder, packaged reviews, a minute or two
+	@$(BIN)/weft study demo
+
+env: $(STAMP) ## the environment in .venv, as constraints.txt pins it
+
+test: $(STAMP) ## the tests, without the long suites
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-all: $(STAMP) ## all tests
+	$(BIN)/python -m pytest -m "slow or not slow" $(ARGS)
+
+check: $(STAMP) ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
+
+# A .venv that does not work, or holds an older Python, is made anew; a stale one is brought up.
+$(STAMP): pyproject.toml constraints.txt
+	@$(BIN)/python $(IS_PYTHON) 2>/dev/null && $(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+	    command -v $(PYTHON) >/dev/null || { \
+	        echo "weft needs Python 3.11 or newer, and there is no '$(PYTHON)' here."; \
+	        echo "Install one, or name one: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }; \
+	    $(PYTHON) $(IS_PYTHON) || { \
+	        echo "weft needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1)."; \
+	        echo "Name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }; \
+	    echo "weft: making the environment in .venv with $$($(PYTHON) -V)"; \
+	    $(PYTHON) -m venv --clear .venv; }
+	@echo "weft: installing $(TORCH)"
+	@$(BIN)/python $(PIP) install --no-deps $(TORCH_FLAGS) '$(TORCH)'
+	@echo "weft: installing weft and what it needs (once; minutes on a slow line)"
+	@$(PINNED) $(BIN)/python $(PIP) install --editable '.[$(EXTRAS)]'
+	@touch $@
+	@echo "weft: installed"
+
+constraints: ## pin the newest versions anew (TORCH=torch==2.13.0 chooses torch's)
+	@set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+	$(PYTHON) -m venv $$fresh; \
+	$$fresh/bin/python $(PIP) install --no-deps $(TORCH_FLAGS) '$(TORCH)'; \
+	$$fresh/bin/python $(PIP) install hatchling editables --editable '.[$(EXTRAS)]'; \
+	{ grep '^#' constraints.txt; \
+	  $$fresh/bin/python -m pip freeze --all --exclude pip --exclude-editable \
+	  | sed 's/+[a-z0-9.]*$$//' | sort -f; } > $$fresh/pinned; \
+	cp $$fresh/pinned constraints.txt
+
+clean: ## remove the environment and the caches; studies stay
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis dist
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

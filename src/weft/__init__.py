@@ -1,0 +1,27 @@
+"""weft: text classifiers by LoRA, many runs at once over one frozen encoder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from weft.api import Result, Study
+    from weft.classifier import Classifier, load
+
+__all__ = ["Classifier", "Result", "Study", "load"]
+
+_HOMES = {
+    "Study": "weft.api",
+    "Result": "weft.api",
+    "Classifier": "weft.classifier",
+    "load": "weft.classifier",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a public name when it is first asked for: `import weft` itself costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'weft' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,151 @@
+"""`weft.Study` and its result: what the command line does, for Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weft.config import LoraSettings, StudyConfig
+from weft.study.choice import LEDGER, MODEL, best_run
+from weft.study.presets import resolve
+from weft.study.record import Outcome, RunKey
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from peft import LoraConfig
+
+    from weft.classifier import Classifier
+
+
+class Study:
+    """A protocol and a grid of runs over one data set and one backbone, in one folder.
+
+    Args:
+        data: `demo`, `sst2`, a file or folder, a hub name, or a TOML file.
+        backbone: `minilm`, a folder or a hub id.
+        sizes: training sizes, ascending.
+        seeds: how many seeds each size gets.
+        methods: any of `lora`, `probe`, `tfidf`.
+        lora: the adapter; a `peft.LoraConfig` is taken as it is.
+        out: the study's folder; None: `weft-studies/NAME-BACKBONE`.
+        settings: all other settings, as in the TOML that `--show-config` prints, e.g.
+            `recipe={"epochs": 3}`.
+
+    Raises:
+        ConfigError: names every setting that cannot be used.
+    """
+
+    def __init__(
+        self,
+        data: str | Path = "demo",
+        *,
+        backbone: str | None = None,
+        sizes: Sequence[int] | None = None,
+        seeds: int | None = None,
+        methods: Sequence[str] | None = None,
+        lora: LoraConfig | LoraSettings | Mapping[str, Any] | None = None,
+        out: str | Path | None = None,
+        **settings: Any,
+    ) -> None:
+        over: dict[str, Any] = {
+            **settings,
+            "sizes": None if sizes is None else list(sizes),
+            "seeds": seeds,
+            "methods": None if methods is None else list(methods),
+            "lora": None if lora is None else _lora(lora),
+        }
+        if backbone is not None:
+            over["backbone"] = {"name": backbone}
+        self.config: StudyConfig = resolve(str(data), over)
+        self.folder = Path(out) if out is not None else default_folder(self.config)
+
+    @classmethod
+    def of(cls, config: StudyConfig, folder: Path) -> Study:
+        """The study of a whole configuration."""
+        study = cls.__new__(cls)
+        study.config, study.folder = config, folder
+        return study
+
+    def run(self, watch: Callable[[object], None] | None = None, command: str | None = None) -> Result:
+        """Makes every run not made yet, writes the report, and returns the result.
+
+        Args:
+            watch: called with every event; None: silence.
+            command: what stands in the report as the command; None: the Python call.
+
+        Raises:
+            WeftError: the data, the backbone or the folder cannot be used.
+        """
+        from weft.report import write
+        from weft.study.runner import run_study
+
+        complete = run_study(
+            self.config,
+            self.folder,
+            watch or _silence,
+            command or f"weft.Study({self.config.data.source!r}, ...).run()",
+        )
+        return Result(self.folder, complete, write(self.folder))
+
+
+class Result:
+    """A study's outcome, read from its folder."""
+
+    def __init__(
+        self, folder: str | Path, complete: bool = True, files: Sequence[Path] = ()
+    ) -> None:
+        self.folder, self.complete, self.files = Path(folder), complete, list(files)
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """A row per run: its place in the grid, status, costs and scores."""
+        from weft.study.ledger import Ledger
+
+        with Ledger(self.folder / LEDGER, readonly=True) as ledger:
+            return ledger.runs()
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row per method and size: mean scores over seeds, and their spread."""
+        from weft.report.tables import summary
+
+        return summary(self.runs)
+
+    @property
+    def answer(self) -> str:
+        """One or two sentences: which method is best, and whether more labels would help."""
+        from weft.report import read
+        from weft.report.answer import answer
+
+        view = read(self.folder)
+        return answer(view.runs, view.facts)
+
+    def best_run(self) -> tuple[RunKey, Outcome]:
+        """The run that validation chooses, and what came out of it."""
+        return best_run(self.folder)
+
+    def best(self) -> Classifier:
+        """The model that validation chooses; test never does."""
+        from weft.classifier import load
+
+        return load(self.folder / "runs" / self.best_run()[0].run_id / MODEL)
+
+
+def default_folder(config: StudyConfig) -> Path:
+    """Where a study lies if nothing else is said."""
+    return Path("weft-studies") / f"{config.name}-{Path(config.backbone.name).name}"
+
+
+def _lora(lora: LoraConfig | LoraSettings | Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(lora, LoraSettings):
+        return lora.model_dump()
+    if isinstance(lora, Mapping):
+        return dict(lora)
+    from weft.export.peft import lora_settings
+
+    return lora_settings(lora.to_dict(), "the given LoraConfig").model_dump()
+
+
+def _silence(_: object) -> None:
+    pass

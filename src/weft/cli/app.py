@@ -1,0 +1,62 @@
+"""The commands, and what every one of them does with errors and interrupts."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from weft.cli.doctor import doctor
+from weft.cli.predict import predict
+from weft.cli.report import report
+from weft.cli.study import study
+from weft.cli.train import train
+from weft.errors import WeftError
+
+app = typer.Typer(
+    name="weft",
+    help="Fine-tune text classifiers with LoRA, many runs at once over one frozen encoder, and "
+    "learn how much labelled data you need. Begin with: weft study demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (study, train, predict, report, doctor):
+    app.command()(command)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        print(f"weft {version('weft')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Fine-tune text classifiers with LoRA, and learn how much labelled data you need."""
+    del version
+
+
+def main() -> None:
+    """Runs the command that was typed: exit code 0, 1 failed, 2 usage, 130 interrupted."""
+    try:
+        app()
+    except WeftError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        from weft.study.runner import typed_command
+
+        print(
+            f"\ninterrupted; what was finished is kept. The same command goes on:\n  {typed_command()}",
+            file=sys.stderr,
+        )
+        sys.exit(130)

@@ -1,0 +1,35 @@
+"""`weft doctor`: what this machine has, can do and cannot reach."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Findings as JSON.")] = False,
+) -> None:
+    """Tell what this machine has, can do and cannot reach, with remedies; exit code 1 if a
+    necessary part fails."""
+    import dataclasses
+    import json as _json
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from weft.machine import checks
+
+    found = checks()
+    if json:
+        print(_json.dumps([dataclasses.asdict(check) for check in found], indent=2))
+    else:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in ("", "what", "found", "remedy"):
+            table.add_column(heading, overflow="fold")
+        marks = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "fail": "[red]fail[/]"}
+        for check in found:
+            table.add_row(marks[check.state], check.name, check.found, check.remedy or "")
+        Console().print(table)
+    if any(check.state == "fail" for check in found):
+        raise SystemExit(1)

@@ -1,0 +1,85 @@
+"""`weft study --dry-run`: the plan, and how many parameters it trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from weft.config import StudyConfig
+from weft.errors import WeftError
+from weft.study.plan import steps_of
+from weft.study.presets import departures
+
+
+def print_plan(config: StudyConfig, folder: Path) -> None:
+    """Prints data, runs, parameters and folder; what cannot be reached is said, not raised.
+
+    Raises:
+        DataError: the data are there but cannot be used.
+        ConfigError: the adapter has no layer to go to.
+    """
+    from weft.errors import BackboneError, DataError
+    from weft.study.runner import open_data
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[bold]Plan of the study {config.name}[/] (nothing is trained)")
+    sizes, classes = config.sizes, 2
+    try:
+        opened = open_data(config)
+    except DataError as error:
+        if sizes is None or "hub" not in str(error):
+            raise
+        console.print(f"data      {_first_line(error)}\n          the study cannot start like this")
+    else:
+        splits, sizes, classes = opened.splits, opened.splits.sizes, len(opened.data.label_names)
+        console.print(f"data      {opened.data.origin}")
+        console.print(
+            f"          pool {len(splits.pool):,}, validation {len(splits.validation):,}, "
+            f"test {len(splits.test):,} examples; {classes} classes, {splits.balance}"
+        )
+        for note in (*opened.data.notes, *splits.notes):
+            console.print(f"          {note}", style="dim")
+    if set(config.methods) != {"tfidf"}:
+        try:
+            _parameters(console, config, classes)
+        except BackboneError as error:
+            console.print(f"backbone  {_first_line(error)}\n          the study cannot start like this")
+    for line in departures(config):
+        console.print(f"differs   {line}")
+    _runs(console, config, sizes)
+    console.print(f"folder    {folder}")
+
+
+def _first_line(error: WeftError) -> str:
+    return f"{error.problem}\n          {error.remedy}"
+
+
+def _parameters(console: Console, config: StudyConfig, classes: int) -> None:
+    from weft.nn.backbone import skeleton
+    from weft.nn.bank import count_parameters
+
+    model, head, origin = skeleton(config.backbone, classes)
+    trainable, total, peft_total = count_parameters(model, head, config.lora)
+    console.print(f"backbone  {config.backbone.name}: {origin}")
+    console.print(f"trains    {trainable:,} of {total:,} parameters ({trainable / total:.2%})")
+    console.print(
+        f"          PEFT prints {trainable:,} of {peft_total:,} ({trainable / peft_total:.2%}): it "
+        "counts the head's frozen original beside its trained copy"
+    )
+
+
+def _runs(console: Console, config: StudyConfig, sizes: tuple[int, ...] | None) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("method", "size", "seeds", "steps at most"):
+        table.add_column(heading, justify="left" if heading == "method" else "right")
+    count = 0
+    for method in config.methods:
+        for size in sizes or ():
+            seeds = config.seeds_at.get(size, config.seeds)
+            count += seeds
+            steps = f"{steps_of(config, size):,}" if method == "lora" else "-"
+            table.add_row(method, f"{size:,}", str(seeds), steps)
+    console.print(f"runs      {count}, up to {config.bank.slots} adapters at once")
+    console.print(table)

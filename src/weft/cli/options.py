@@ -1,0 +1,199 @@
+"""Every option that sets a study's configuration: declared once, used by `study` and `train`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from weft.errors import ConfigError
+
+_DATA, _MODEL, _RECIPE, _GRID, _BANK, _OUT = (
+    "Data",
+    "Backbone and adapter",
+    "Recipe",
+    "Grid",
+    "Bank",
+    "Output",
+)
+
+
+def _option(*names: str, help: str, panel: str) -> Any:  # noqa: A002 (typer's own word)
+    return typer.Option(*names, help=help, rich_help_panel=panel, show_default=False)
+
+
+Data = Annotated[
+    str,
+    typer.Argument(
+        help="demo, sst2 (the published study), a file or folder (CSV, TSV, JSON Lines, Parquet), "
+        "a hub name such as nyu-mll/glue/sst2, or a TOML file.",
+        show_default=False,
+    ),
+]
+Folder = Annotated[
+    str | None, _option("--data", help="Folder of the preset's files, e.g. GLUE's TSVs.", panel=_DATA)
+]
+Text = Annotated[str | None, _option("--text", help="Column of the text.", panel=_DATA)]
+TextPair = Annotated[
+    str | None, _option("--text-pair", help="Column of the second text of a pair.", panel=_DATA)
+]
+Label = Annotated[str | None, _option("--label", help="Column of the label.", panel=_DATA)]
+Positive = Annotated[
+    str | None, _option("--positive", help="The label that counts as positive.", panel=_DATA)
+]
+ValidationSize = Annotated[
+    int | None,
+    _option("--validation-size", help="Examples that select; else min(1,000, 10 %).", panel=_DATA),
+]
+Balance = Annotated[
+    str | None,
+    _option("--balance", help="auto, balanced, stratified, or strict (refuse if not).", panel=_DATA),
+]
+Backbone = Annotated[
+    str | None, _option("--backbone", help="minilm, a folder, or a hub id.", panel=_MODEL)
+]
+Revision = Annotated[
+    str | None, _option("--revision", help="Commit, tag or branch on the hub.", panel=_MODEL)
+]
+Pooling = Annotated[str | None, _option("--pooling", help="auto, cls or mean.", panel=_MODEL)]
+Precision = Annotated[
+    str | None,
+    _option("--precision", help="auto, bf16, float32 or float64, of frozen products.", panel=_MODEL),
+]
+MaxLength = Annotated[
+    int | None, _option("--max-length", help="Tokens that a text is cut to.", panel=_MODEL)
+]
+Rank = Annotated[int | None, _option("--r", help="Rank of the adapter (8).", panel=_MODEL)]
+Alpha = Annotated[
+    float | None, _option("--lora-alpha", help="Its scale: alpha / r (16).", panel=_MODEL)
+]
+LoraDropout = Annotated[
+    float | None, _option("--lora-dropout", help="Dropout before it (0.1).", panel=_MODEL)
+]
+Targets = Annotated[
+    str | None,
+    _option("--target-modules", help="Linear layers it updates, e.g. query,value.", panel=_MODEL),
+]
+LearningRate = Annotated[
+    float | None, _option("--learning-rate", help="Of AdamW, falling to 0 (5e-4).", panel=_RECIPE)
+]
+BatchSize = Annotated[
+    int | None, _option("--batch-size", help="Examples per step and run (32).", panel=_RECIPE)
+]
+Epochs = Annotated[int | None, _option("--epochs", help="At most so many (5).", panel=_RECIPE)]
+WeightDecay = Annotated[float | None, _option("--weight-decay", help="Of AdamW (0).", panel=_RECIPE)]
+MaxGradNorm = Annotated[
+    float | None, _option("--max-grad-norm", help="Clip each run's gradient at (1).", panel=_RECIPE)
+]
+Patience = Annotated[
+    int | None,
+    _option("--patience", help="Stop after so many epochs without a better loss (2).", panel=_RECIPE),
+]
+Sizes = Annotated[
+    str | None, _option("--sizes", help="Training sizes, e.g. 250,1000,4000.", panel=_GRID)
+]
+Seeds = Annotated[int | None, _option("--seeds", help="Seeds per size (3).", panel=_GRID)]
+SeedsAt = Annotated[
+    str | None, _option("--seeds-at", help="Another number at a size, e.g. 56000:2.", panel=_GRID)
+]
+Methods = Annotated[
+    str | None, _option("--methods", help="Any of lora,probe,tfidf.", panel=_GRID)
+]
+Slots = Annotated[
+    int | None, _option("--slots", help="Runs trained at once (6).", panel=_BANK)
+]
+StripWidth = Annotated[
+    int | None, _option("--strip-width", help="Tokens per strip; else by length.", panel=_BANK)
+]
+Exact = Annotated[
+    bool | None,
+    _option("--exact", help="Each run bit for bit as it comes out alone; slower.", panel=_BANK),
+]
+Out = Annotated[Path | None, _option("--out", "-o", help="The study's folder.", panel=_OUT)]
+ShowConfig = Annotated[
+    bool, typer.Option("--show-config", help="Print the TOML that would run.", rich_help_panel=_OUT)
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Print the plan and train nothing.", rich_help_panel=_OUT),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=_OUT)
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Results as JSON on standard output.", rich_help_panel=_OUT)
+]
+
+_PLACES = {
+    "folder": "data.folder",
+    "text": "data.text",
+    "text_pair": "data.text_pair",
+    "label": "data.label",
+    "positive": "data.positive",
+    "validation_size": "data.validation_size",
+    "balance": "data.balance",
+    "backbone": "backbone.name",
+    "revision": "backbone.revision",
+    "pooling": "backbone.pooling",
+    "precision": "backbone.precision",
+    "max_length": "backbone.max_length",
+    "r": "lora.r",
+    "lora_alpha": "lora.lora_alpha",
+    "lora_dropout": "lora.lora_dropout",
+    "target_modules": "lora.target_modules",
+    "learning_rate": "recipe.learning_rate",
+    "batch_size": "recipe.batch_size",
+    "epochs": "recipe.epochs",
+    "weight_decay": "recipe.weight_decay",
+    "max_grad_norm": "recipe.max_grad_norm",
+    "patience": "recipe.patience",
+    "sizes": "sizes",
+    "seeds": "seeds",
+    "seeds_at": "seeds_at",
+    "methods": "methods",
+    "slots": "bank.slots",
+    "strip_width": "bank.strip_width",
+    "exact": "bank.exact",
+}
+"""Where in the configuration each option goes."""
+
+
+def settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The tree of settings that the given options describe; what was not given is absent.
+
+    Raises:
+        ConfigError: a list of numbers is none.
+    """
+    tree: dict[str, Any] = {}
+    for option, place in _PLACES.items():
+        value = given.get(option)
+        if value is None:
+            continue
+        if option in ("methods", "target_modules"):
+            value = [part.strip() for part in value.split(",") if part.strip()]
+        elif option == "sizes":
+            value = [_number(part, "--sizes", "250,1000,4000") for part in value.split(",")]
+        elif option == "seeds_at":
+            value = dict(_pair(part) for part in value.split(","))
+        *above, leaf = place.split(".")
+        below = tree
+        for name in above:
+            below = below.setdefault(name, {})
+        below[leaf] = value
+    return tree
+
+
+def _pair(text: str) -> tuple[int, int]:
+    size, _, seeds = text.partition(":")
+    return _number(size, "--seeds-at", "56000:2"), _number(seeds, "--seeds-at", "56000:2")
+
+
+def _number(text: str, option: str, example: str) -> int:
+    plain = text.strip().replace("_", "")
+    if not plain.isdecimal():
+        raise ConfigError(
+            f"{option} takes whole numbers", found=repr(text), remedy=f"e.g. {option} {example}"
+        )
+    return int(plain)

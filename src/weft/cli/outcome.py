@@ -1,0 +1,90 @@
+"""What a command prints in the end, on standard output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from weft.api import Result
+from weft.study.runner import Opened
+
+
+def print_result(
+    result: Result, opened: Opened | None, *, as_json: bool, quiet: bool
+) -> None:
+    """The table, the answer, three predictions, the files, and what to type next."""
+    if as_json:
+        print((result.folder / "results.json").read_text(encoding="utf-8"), end="")
+        return
+    from weft.report.tables import render
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(render(result.table))
+    console.print(f"\n[bold]Answer.[/] {result.answer}\n")
+    if opened is not None:
+        _print_predictions(console, result, opened)
+    if quiet:
+        return
+    console.print("[bold]Written[/]")
+    for path in result.files:
+        if path.parent.name != "figures" and "runs" not in path.parts:
+            console.print(f"  {path}")
+    figures = [path for path in result.files if path.parent.name == "figures"]
+    if figures:
+        names = ", ".join(sorted({path.stem for path in figures}))
+        console.print(f"  {figures[0].parent}/  {names} (PDF and PNG)")
+    key, outcome = result.best_run()
+    console.print(f"  {result.folder / 'runs'}/  a folder a run: model, log, predictions")
+    console.print(
+        f"\nBest model by validation: {key.method} at {key.size:,}, seed {key.seed} "
+        f"({outcome.validation.accuracy:.1%} there)"
+    )
+    console.print(f'  weft predict {result.folder}:best "your own sentence"')
+    console.print("[bold]Next[/]\n  weft study yours.csv")
+
+
+def _print_predictions(console: Console, result: Result, opened: Opened) -> None:
+    from weft.study.predictions import read_predictions
+
+    key, outcome = result.best_run()
+    path = result.folder / f"{outcome.folder}/predictions.parquet"
+    predicted, sure = read_predictions(path, "test")
+    test, names = opened.splits.test, opened.data.label_names
+    truth = [names[label] for label in test.labels]
+    right = [k for k in range(len(test)) if predicted[k] == truth[k]]
+    wrong = [k for k in range(len(test)) if predicted[k] != truth[k]]
+    by_sureness = sorted(right, key=lambda k: -sure[k])
+    first = by_sureness[:1]
+    other = [k for k in by_sureness if first and truth[k] != truth[first[0]]][:1]
+    chosen = [*first, *other, *sorted(wrong, key=lambda k: -sure[k])[: 3 - len(first + other)]]
+    console.print(
+        f"[bold]Three test sentences[/] read by the best model ({key.method}, {key.size:,} labels)"
+    )
+    for k in chosen:
+        mark = "[green]right[/]" if predicted[k] == truth[k] else "[red]wrong[/]"
+        said = f"{predicted[k]} {sure[k]:.0%}"
+        console.print(f"  {mark}  {said:<16}", end="")
+        console.print(_short(test.texts[k]), markup=False, end="")
+        console.print("" if predicted[k] == truth[k] else f"  (is {truth[k]})", markup=False)
+    console.print()
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def print_model(result: Result, folder: Path, *, as_json: bool) -> None:
+    """The one model that `weft train` made."""
+    _, outcome = result.best_run()
+    if as_json:
+        print((result.folder / "results.json").read_text(encoding="utf-8"), end="")
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(
+        f"test accuracy {outcome.test.accuracy:.1%} on {outcome.test.examples:,} examples "
+        f"(F1 {outcome.test.f1:.3f}, loss {outcome.test.loss:.3f}); "
+        f"validation, which chose the epoch: {outcome.validation.accuracy:.1%}"
+    )
+    console.print(f"model     {folder}\nstudy     {result.folder}")
+    console.print(f'next      weft predict {folder} "your own sentence"')

@@ -1,0 +1,69 @@
+"""`weft study`: train and compare sizes x methods x seeds; the same command goes on."""
+
+from __future__ import annotations
+
+from weft.cli import options as o
+
+
+def study(
+    data: o.Data,
+    folder: o.Folder = None,
+    text: o.Text = None,
+    text_pair: o.TextPair = None,
+    label: o.Label = None,
+    positive: o.Positive = None,
+    validation_size: o.ValidationSize = None,
+    balance: o.Balance = None,
+    backbone: o.Backbone = None,
+    revision: o.Revision = None,
+    pooling: o.Pooling = None,
+    precision: o.Precision = None,
+    max_length: o.MaxLength = None,
+    r: o.Rank = None,
+    lora_alpha: o.Alpha = None,
+    lora_dropout: o.LoraDropout = None,
+    target_modules: o.Targets = None,
+    learning_rate: o.LearningRate = None,
+    batch_size: o.BatchSize = None,
+    epochs: o.Epochs = None,
+    weight_decay: o.WeightDecay = None,
+    max_grad_norm: o.MaxGradNorm = None,
+    patience: o.Patience = None,
+    sizes: o.Sizes = None,
+    seeds: o.Seeds = None,
+    seeds_at: o.SeedsAt = None,
+    methods: o.Methods = None,
+    slots: o.Slots = None,
+    strip_width: o.StripWidth = None,
+    exact: o.Exact = None,
+    out: o.Out = None,
+    show_config: o.ShowConfig = False,
+    dry_run: o.DryRun = False,
+    quiet: o.Quiet = False,
+    json: o.Json = False,
+) -> None:
+    """Train and compare sizes x methods x seeds on one data set; the same command resumes."""
+    given = o.settings(locals())
+    from weft.study.presets import resolve, to_toml
+
+    config = resolve(data, given)
+    if show_config:
+        print(to_toml(config), end="")
+        return
+    from weft.api import Result, Study, default_folder
+
+    place = out or default_folder(config)
+    if dry_run:
+        from weft.cli.dry_run import print_plan
+
+        print_plan(config, place)
+        return
+    from weft.cli.outcome import print_result
+    from weft.cli.progress import Progress
+    from weft.study.runner import typed_command
+
+    with Progress(quiet=quiet) as progress:
+        result: Result = Study.of(config, place).run(watch=progress, command=typed_command())
+    print_result(result, progress.opened, as_json=json, quiet=quiet)
+    if not result.complete:
+        raise SystemExit(1)

@@ -1,0 +1,108 @@
+"""All settings and their defaults. Config objects travel whole; unknown keys are refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Of the packaged MiniLM's model.safetensors."""
+
+Method = Literal["lora", "probe", "tfidf"]
+Balance = Literal["auto", "balanced", "stratified", "strict"]
+Pooling = Literal["auto", "cls", "mean"]
+Precision = Literal["auto", "bf16", "float32", "float64"]
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, unknown keys refused, defaults checked too."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class DataSettings(Settings):
+    """Which labelled text, and how it is split."""
+
+    source: str = "demo"
+    """`demo`, `sst2`, a file, a folder, or a hub name such as `nyu-mll/glue/sst2`."""
+    folder: str | None = None
+    """Where a preset's files lie (`--data`); None: the hub."""
+    text: str | None = None
+    """Column of the text; None: found by name."""
+    text_pair: str | None = None
+    """Column of the second text of a pair; None: found by name, or no pair."""
+    label: str | None = None
+    """Column of the label; None: found by name."""
+    positive: str | None = None
+    """The label that counts as positive for two classes; None: found, and said."""
+    validation_size: PositiveInt | None = None
+    """Examples that select; None: min(1,000, 10 % of train), or the data's own validation split."""
+    balance: Balance = "auto"
+    """How a training set is drawn: auto is balanced for two classes and stratified for more."""
+
+
+class BackboneSettings(Settings):
+    """Which frozen encoder, and how it is read."""
+
+    name: str = "minilm"
+    """`minilm`, a local folder, or a hub id."""
+    revision: str | None = None
+    """Commit, tag or branch on the hub."""
+    pooling: Pooling = "auto"
+    """How a text becomes one vector: auto follows the checkpoint's own card."""
+    precision: Precision = "auto"
+    """Number format of the frozen products; adapters and optimiser are always at least float32."""
+    max_length: PositiveInt | None = None
+    """Tokens a text is cut to; None: the encoder's own limit, 512 at most."""
+
+
+class LoraSettings(Settings):
+    """The adapter; the names are PEFT's."""
+
+    r: PositiveInt = 8
+    lora_alpha: PositiveFloat = 16
+    lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    target_modules: tuple[str, ...] | None = None
+    """Linear layers by the end of their name; None: the query and value projections."""
+    bias: Literal["none"] = "none"
+
+
+class Recipe(Settings):
+    """How an adapter is trained; the defaults are the published study's."""
+
+    learning_rate: PositiveFloat = 5e-4
+    batch_size: PositiveInt = 32
+    epochs: PositiveInt = 5
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    max_grad_norm: PositiveFloat = 1.0
+    patience: PositiveInt = 2
+    """Epochs without a better validation loss after which a run stops."""
+
+
+class BankSettings(Settings):
+    """How many runs are trained at once."""
+
+    slots: Annotated[int, Field(ge=1, le=64)] = 6
+    strip_width: PositiveInt | None = None
+    """Tokens per strip; None: follows the lengths of the texts."""
+    exact: bool = False
+    """Compute every run's products in the shapes they have alone: slower, bit for bit."""
+
+
+class StudyConfig(Settings):
+    """A whole study: protocol and grid."""
+
+    name: str = "demo"
+    data: DataSettings = DataSettings()
+    backbone: BackboneSettings = BackboneSettings()
+    sizes: tuple[PositiveInt, ...] | None = None
+    """Training sizes, ascending; None: a ladder of five that ends at all that is there."""
+    seeds: PositiveInt = 3
+    """Seeds 0, 1, ... per size."""
+    seeds_at: dict[int, PositiveInt] = {}
+    """Another number of seeds at these sizes, e.g. {56000 = 2}."""
+    methods: tuple[Method, ...] = ("lora", "probe", "tfidf")
+    lora: LoraSettings = LoraSettings()
+    recipe: Recipe = Recipe()
+    bank: BankSettings = BankSettings()

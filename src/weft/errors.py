@@ -1,0 +1,77 @@
+"""Every error a user can meet. Each says what is wrong, what was found, and what to do.
+
+    WeftError                    exit code 1
+    ├── ConfigError              2   a setting that cannot be used
+    ├── DataError                2   labelled text that cannot be used
+    ├── BackboneError            2   an encoder that cannot be had or cannot be trained
+    ├── AdapterError             2   a saved model that cannot be loaded
+    ├── StudyError               1   a study's folder that does not fit what is asked of it
+    └── TrainingError            1   a run that could not go on
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class WeftError(Exception):
+    """Base of all errors that are a user's to mend.
+
+    Args:
+        problem: what is wrong, one sentence, naming file and line or setting where there is one.
+        remedy: what to do about it.
+        found: what stood there instead, where that helps.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, problem: str, *, remedy: str, found: str | None = None) -> None:
+        self.problem = problem
+        self.found = found
+        self.remedy = remedy
+        super().__init__(problem, remedy, found)
+
+    def __str__(self) -> str:
+        found = f"\n  found:  {self.found}" if self.found else ""
+        return f"{self.problem}{found}\n  remedy: {self.remedy}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.problem, self.remedy, self.found)
+
+
+def _rebuild(
+    kind: type[WeftError], problem: str, remedy: str, found: str | None
+) -> WeftError:
+    return kind(problem, remedy=remedy, found=found)
+
+
+class ConfigError(WeftError):
+    """A setting has a value that cannot be used."""
+
+    exit_code = 2
+
+
+class DataError(WeftError):
+    """The labelled text cannot be read or does not allow what is asked."""
+
+    exit_code = 2
+
+
+class BackboneError(WeftError):
+    """The encoder cannot be found, loaded or trained."""
+
+    exit_code = 2
+
+
+class AdapterError(WeftError):
+    """A saved adapter or head cannot be loaded or does not fit its backbone."""
+
+    exit_code = 2
+
+
+class StudyError(WeftError):
+    """A study's folder is not what the command needs it to be."""
+
+
+class TrainingError(WeftError):
+    """A run stopped and cannot go on."""

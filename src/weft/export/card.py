@@ -1,0 +1,77 @@
+"""`weft.json`: what a saved model is, beside its weights. No torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from weft.errors import AdapterError
+
+FILE = "weft.json"
+SCHEMA = 1
+
+
+class BackboneCard(BaseModel):
+    """The encoder that a saved model belongs to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    revision: str | None
+    sha256: str
+    pooling: Literal["cls", "mean"]
+    max_length: int
+
+
+class ModelCard(BaseModel):
+    """A saved model's own description; the schema version comes first."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: int = SCHEMA
+    method: Literal["lora", "probe", "tfidf"]
+    labels: tuple[str, ...]
+    positive: int | None
+    backbone: BackboneCard | None
+    """None where the method needs no encoder."""
+
+
+def write(folder: Path, card: ModelCard) -> None:
+    """Writes `weft.json` into the folder."""
+    (folder / FILE).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read(folder: Path) -> ModelCard:
+    """Reads a folder's `weft.json`.
+
+    Raises:
+        AdapterError: there is none, it is newer than this weft, or it is damaged.
+    """
+    path = folder / FILE
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        schema = int(raw["schema_version"])
+    except FileNotFoundError as error:
+        raise AdapterError(
+            f"{folder} holds no saved model: there is no {FILE}",
+            remedy="name a folder that weft wrote (STUDY/runs/RUN/adapter), or STUDY:best",
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise AdapterError(
+            f"{path} cannot be read", found=str(error), remedy="save the model again"
+        ) from error
+    if schema > SCHEMA:
+        raise AdapterError(
+            f"{path} was written by a newer weft",
+            found=f"schema {schema}; this weft reads up to {SCHEMA}",
+            remedy="pip install --upgrade weft",
+        )
+    try:
+        return ModelCard.model_validate(raw)
+    except ValidationError as error:
+        raise AdapterError(
+            f"{path} is damaged", found=str(error.errors()[0]["msg"]), remedy="save the model again"
+        ) from error

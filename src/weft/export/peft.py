@@ -1,0 +1,214 @@
+"""Adapters in PEFT's format: what we save PEFT loads, and what PEFT saved we load.
+
+With CLS pooling the folder is a PEFT sequence classifier, head included. With mean pooling, which
+transformers has no classifier for, the adapter is one for the bare encoder and the head lies
+beside it in `head.safetensors`. Equal runs give equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from weft.config import LoraSettings
+from weft.errors import AdapterError
+from weft.export.card import BackboneCard
+from weft.nn.backbone import Backbone
+from weft.nn.bank import PREFIX, Bank
+
+CONFIG, WEIGHTS, HEAD = "adapter_config.json", "adapter_model.safetensors", "head.safetensors"
+_MINILM_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
+_PEFT_HEADS = {"classifier", "score"}  # what PEFT itself trains and saves of a classifier
+
+
+def backbone_card(backbone: Backbone) -> BackboneCard:
+    """What a saved model says of its encoder."""
+    source = backbone.source
+    return BackboneCard(
+        name=source.name,
+        revision=source.revision,
+        sha256=backbone.sha256,
+        pooling=source.pooling,
+        max_length=backbone.max_length,
+    )
+
+
+def save_adapter(folder: Path, bank: Bank, state: Mapping[str, Tensor]) -> None:
+    """Writes one run's adapter, head and tokenizer into `folder`, which must exist.
+
+    Args:
+        bank: gives the shape; its slots are not read.
+        state: the run's tensors by PEFT's names, as `Bank.state` has them.
+    """
+    from peft import LoraConfig
+
+    backbone, lora = bank.backbone, bank.lora
+    mean = backbone.source.pooling == "mean"
+    hub_id = _MINILM_HUB_ID if backbone.source.name == "minilm" else backbone.source.name
+    # the layer's own names, as short as they stay unambiguous: PEFT matches by their ends
+    targets = lora.target_modules or tuple({t.rpartition(".")[2] for t in bank.targets})
+    whole = _PEFT_HEADS | {n for n in backbone.fresh if n.split(".")[0] not in _PEFT_HEADS}
+    config = LoraConfig(
+        task_type="FEATURE_EXTRACTION" if mean else "SEQ_CLS",
+        base_model_name_or_path=hub_id,
+        revision=backbone.source.revision,
+        r=lora.r,
+        lora_alpha=cast("int", lora.lora_alpha),
+        lora_dropout=lora.lora_dropout,
+        bias=lora.bias,
+        target_modules=sorted(targets),
+        modules_to_save=None if mean else sorted(whole),
+        inference_mode=True,
+    )
+    # PEFT keeps the names as sets, whose order varies from process to process
+    fields = {
+        key: sorted(cast("set[str]", value)) if isinstance(value, set) else value
+        for key, value in config.to_dict().items()
+    }
+    text = json.dumps(fields, indent=2, sort_keys=True)
+    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+    tensors = {name: tensor.detach().float().cpu().contiguous() for name, tensor in state.items()}
+    if mean:
+        head = {name: t for name, t in tensors.items() if ".lora_" not in name}
+        tensors = {name: t for name, t in tensors.items() if name not in head}
+        save_file(_renamed(head, PREFIX, ""), folder / HEAD, metadata={"format": "pt"})
+        tensors = _renamed(tensors, f"{PREFIX}base.", PREFIX)
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    backbone.tokenizer.save_pretrained(str(folder))
+
+
+def _renamed(tensors: Mapping[str, Tensor], old: str, new: str) -> dict[str, Tensor]:
+    return {new + name.removeprefix(old): tensor for name, tensor in tensors.items()}
+
+
+@dataclass(frozen=True)
+class SavedAdapter:
+    """An adapter as read from a folder, ours or PEFT's."""
+
+    lora: LoraSettings
+    state: dict[str, Tensor]
+    """By the names that `Bank.state` uses."""
+    base: str
+    """The backbone that its config names."""
+    classes: int
+    mean: bool
+    head: tuple[str, ...]
+    """Modules whose weights come whole."""
+
+
+def read_adapter(folder: Path) -> SavedAdapter:
+    """Reads adapter and head from a PEFT folder of a sequence classifier, or from one of ours.
+
+    Raises:
+        AdapterError: files are missing or damaged, or the adapter is of a kind weft cannot train.
+    """
+    try:
+        config = cast("dict[str, Any]", json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+        state = load_file(folder / WEIGHTS)
+        mean = (folder / HEAD).is_file()
+        if mean:
+            state = _renamed(state, PREFIX, f"{PREFIX}base.")
+            state |= _renamed(load_file(folder / HEAD), "", PREFIX)
+    except FileNotFoundError as error:
+        pickled = " (adapter_model.bin is pickled, which weft never opens)"
+        raise AdapterError(
+            f"{folder} is no adapter folder: {Path(str(error.filename)).name} is missing"
+            + (pickled if (folder / "adapter_model.bin").exists() else ""),
+            remedy="name a folder with adapter_config.json and adapter_model.safetensors",
+        ) from error
+    except (OSError, ValueError, SafetensorError) as error:
+        raise AdapterError(
+            f"the adapter in {folder} is damaged", found=str(error), remedy="save it again"
+        ) from error
+    lora = lora_settings(config, str(folder))
+    whole = [name for name in state if ".lora_" not in name]
+    last = [name for name in whole if name.endswith(".weight")]
+    heads = [name for name in last if name[len(PREFIX) :].split(".")[0] in _PEFT_HEADS]
+    if not heads:
+        raise AdapterError(
+            f"the adapter in {folder} has no classification head",
+            found=", ".join(sorted(whole)) or "low-rank updates only",
+            remedy="save it as a sequence classifier (task_type SEQ_CLS, head in modules_to_save)",
+        )
+    return SavedAdapter(
+        lora=lora,
+        state=state,
+        base=str(config.get("base_model_name_or_path") or ""),
+        classes=int(state[_output_layer(heads)].shape[0]),
+        mean=mean,
+        head=tuple(name[len(PREFIX) :].removesuffix(".weight") for name in last),
+    )
+
+
+def _output_layer(heads: list[str]) -> str:
+    """The head's last layer: RoBERTa's kin call it out_proj, the others have one only."""
+    named = [name for name in heads if name.endswith("out_proj.weight")]
+    return (named or heads)[-1]
+
+
+def lora_settings(config: Mapping[str, Any], where: str) -> LoraSettings:
+    """Our settings from PEFT's.
+
+    Raises:
+        AdapterError: it asks for something that a bank does not train.
+    """
+    if config.get("peft_type") not in (None, "LORA"):
+        raise AdapterError(
+            f"{where}: adapters of type {config.get('peft_type')} are not supported",
+            remedy="use LoRA",
+        )
+    odd = {
+        name: config.get(name)
+        for name in (
+            "use_dora use_rslora use_qalora alora_invocation_tokens rank_pattern alpha_pattern "
+            "layers_to_transform layer_replication trainable_token_indices target_parameters "
+            "exclude_modules fan_in_fan_out megatron_config lora_bias eva_config corda_config"
+        ).split()
+        if config.get(name)
+    }
+    if config.get("bias", "none") != "none":
+        odd["bias"] = config["bias"]
+    if config.get("init_lora_weights", True) is not True:
+        odd["init_lora_weights"] = config["init_lora_weights"]
+    targets = config.get("target_modules")
+    if isinstance(targets, str):
+        odd["target_modules"] = targets
+    if odd:
+        raise AdapterError(
+            f"{where}: weft trains plain LoRA only",
+            found=", ".join(f"{name}={value!r}" for name, value in odd.items()),
+            remedy="leave these at PEFT's defaults, and list target_modules by name",
+        )
+    return LoraSettings(
+        r=int(config["r"]),
+        lora_alpha=float(config["lora_alpha"]),
+        lora_dropout=float(config["lora_dropout"]),
+        target_modules=tuple(sorted(cast("list[str]", targets))) if targets else None,
+    )
+
+
+def restore(bank: Bank, slot: int, saved: SavedAdapter, where: str) -> None:
+    """Puts a saved adapter into a slot.
+
+    Raises:
+        AdapterError: its tensors are not those that this backbone needs.
+    """
+    wanted = {name: tuple(tensor.shape) for name, tensor in bank.state(slot).items()}
+    given = {name: tuple(tensor.shape) for name, tensor in saved.state.items()}
+    if wanted != given:
+        odd = sorted(set(wanted.items()) ^ set(given.items()))
+        raise AdapterError(
+            f"{where} does not fit the backbone {bank.backbone.source.name}",
+            found="; ".join(f"{name} {shape}" for name, shape in odd[:3]),
+            remedy="give the backbone that it was trained on with --backbone",
+        )
+    with torch.no_grad():
+        bank.load_state(slot, saved.state)

@@ -1,0 +1,104 @@
+"""What every method is given and what it gives back: one seam, `Method.run`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weft.config import StudyConfig
+from weft.data.examples import Examples
+from weft.data.splits import Splits
+from weft.nn.backbone import Backbone, Source, load
+from weft.text.tokens import Tokens, tokenize
+from weft.training.events import EpochEnd, RunFailed, Stepped
+
+Probabilities = NDArray[np.float64]  # (B, C)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One run to be made."""
+
+    run_id: str
+    size: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """One run's end, whatever the method."""
+
+    run_id: str
+    validation: Probabilities
+    test: Probabilities
+    trainable: int
+    total: int
+    epochs: int
+    best_epoch: int
+    seconds: float
+    examples_per_second: float
+    save: Callable[[Path], None]
+    """Writes the run's model into an existing folder."""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+MethodEvent = Stepped | EpochEnd | RunFailed | Done
+
+
+class Method(Protocol):
+    """A way to get a classifier from labelled texts."""
+
+    def run(self, items: Sequence[Item]) -> Iterator[MethodEvent]:
+        """Makes all the runs and tells what happens as it happens."""
+        ...
+
+
+class Materials:
+    """What the methods of one study share; each part is made when first needed, and once."""
+
+    def __init__(
+        self,
+        config: StudyConfig,
+        splits: Splits,
+        labels: tuple[str, ...],
+        positive: int | None,
+        source: Source | None,
+    ) -> None:
+        self.config, self.splits = config, splits
+        self.labels, self.positive = labels, positive
+        self._source = source
+
+    def backbone(self) -> Backbone:
+        """The encoder, loaded anew: a bank takes it over."""
+        assert self._source is not None
+        return load(self._source, self.config.backbone, len(self.labels))
+
+    @cached_property
+    def _tokenizer(self) -> tuple[Any, int]:
+        backbone = self.backbone()
+        return backbone.tokenizer, backbone.max_length
+
+    def _tokens(self, examples: Examples) -> Tokens:
+        tokenizer, max_length = self._tokenizer
+        return tokenize(tokenizer, examples.texts, examples.pairs, max_length)
+
+    @cached_property
+    def pool(self) -> Tokens:
+        """Everything that training sets are drawn from."""
+        return self._tokens(self.splits.pool)
+
+    @cached_property
+    def validation(self) -> Tokens:
+        """The examples that select."""
+        return self._tokens(self.splits.validation)
+
+    @cached_property
+    def test(self) -> Tokens:
+        """The examples that test."""
+        return self._tokens(self.splits.test)

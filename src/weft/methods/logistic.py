@@ -1,0 +1,85 @@
+"""Logistic regression (scikit-learn's) with C chosen on validation; shared by the baselines."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+_GRID = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)  # of C, the inverse strength of the penalty
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A linear classifier: weight (C, H), bias (C,)."""
+
+    weight: NDArray[np.floating[Any]]
+    bias: NDArray[np.floating[Any]]
+
+    def probabilities(self, features: Any) -> NDArray[np.float64]:
+        """Features (B, H), dense or sparse -> (B, C)."""
+        logits = np.asarray(features @ self.weight.T + self.bias, dtype=np.float64)
+        logits -= logits.max(axis=1, keepdims=True)
+        odds = np.exp(logits)
+        return odds / odds.sum(axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class Fit(Linear):
+    """A fitted classifier, and what was chosen."""
+
+    c: float
+    parameters: int  # free ones: two classes need one row
+
+
+def choose(
+    train: Any,
+    labels: NDArray[np.int64],
+    validation: Any,
+    validation_labels: NDArray[np.int64],
+    classes: int,
+) -> Fit:
+    """Fits one model per C and returns the one with the lowest validation loss.
+
+    Args:
+        train, validation: features (B, H), dense or sparse.
+        labels, validation_labels: (B,) class indices; train may lack some of the `classes`.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
+
+    best: tuple[float, Fit] | None = None
+    for c in _GRID:
+        with warnings.catch_warnings():
+            # an unconverged C is judged by its validation loss like any other
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model = cast("Any", LogisticRegression(C=c, max_iter=300)).fit(train, labels)
+        rows = np.asarray(model.coef_), np.asarray(model.intercept_)
+        parameters = rows[0].size + rows[1].size
+        weight, bias = _all_classes(*rows, np.asarray(model.classes_), classes)
+        fit = Fit(weight, bias, c, parameters)
+        loss = float(log_loss(validation_labels, fit.probabilities(validation), labels=range(classes)))
+        if best is None or loss < best[0]:
+            best = (loss, fit)
+    assert best is not None
+    return best[1]
+
+
+def _all_classes(
+    coefficients: NDArray[np.float64],
+    intercepts: NDArray[np.float64],
+    present: NDArray[np.int64],
+    classes: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """One row a class: two classes come as one row, and classes that train lacks as none."""
+    if len(present) == 2:
+        coefficients = np.vstack([np.zeros_like(coefficients), coefficients])
+        intercepts = np.concatenate([[0.0], intercepts])
+    weight = np.zeros((classes, coefficients.shape[1]))
+    bias = np.full(classes, -30.0)  # as good as never predicted
+    weight[present], bias[present] = coefficients, intercepts
+    return weight, bias

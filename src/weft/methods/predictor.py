@@ -1,0 +1,135 @@
+"""A saved model, ready to predict, whatever method made it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weft.config import BackboneSettings, LoraSettings
+from weft.data.examples import Examples
+from weft.errors import AdapterError
+from weft.export import card
+from weft.export.peft import CONFIG, SavedAdapter, backbone_card, read_adapter, restore
+from weft.methods import probe, tfidf
+from weft.nn.backbone import find, load
+from weft.nn.bank import Bank
+from weft.text.tokens import tokenize
+from weft.training.inference import Packed, logits_of, pooled_of, probabilities
+
+Compute = Callable[[Examples], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Gives probabilities for texts."""
+
+    card: card.ModelCard
+    _compute: Compute
+
+    def probabilities(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None
+    ) -> NDArray[np.float64]:
+        """(B, C), columns in the order of `card.labels`; no text at all gives no row."""
+        if not texts:
+            return np.zeros((0, len(self.card.labels)))
+        second = None if pairs is None else tuple(pairs)
+        labels = np.zeros(len(texts), dtype=np.int64)
+        return self._compute(Examples(tuple(texts), second, labels))
+
+
+def load_predictor(folder: Path, backbone: str | None = None) -> Predictor:
+    """Loads a model that weft saved, or a sequence classifier's adapter that PEFT saved.
+
+    Args:
+        folder: of the model.
+        backbone: where its encoder is now, if not where the folder says.
+
+    Raises:
+        AdapterError: the folder holds no model, or it does not fit the backbone.
+        BackboneError: its encoder cannot be had.
+    """
+    if not folder.is_dir():
+        raise AdapterError(
+            f"there is no folder {folder}",
+            remedy="name a model's folder, or a study's: STUDY:best or STUDY:RUN",
+        )
+    if not (folder / card.FILE).exists() and (folder / CONFIG).exists():
+        return _foreign(folder, backbone)
+    saved = card.read(folder)
+    if saved.method == "tfidf":
+        vectoriser, linear = tfidf.read_model(folder)
+        return Predictor(
+            saved, lambda texts: linear.probabilities(vectoriser.transform(tfidf.documents(texts)))
+        )
+    assert saved.backbone is not None
+    settings = BackboneSettings(
+        name=backbone or saved.backbone.name,
+        revision=saved.backbone.revision if backbone is None else None,
+        pooling=saved.backbone.pooling,
+        max_length=saved.backbone.max_length,
+    )
+    if saved.method == "probe":
+        bank = _bank(settings, len(saved.labels), LoraSettings())
+        _same_weights(saved, bank, folder)
+        head = probe.read_head(folder)
+        return Predictor(
+            saved, lambda texts: head.probabilities(pooled_of(bank, 0, _packed(bank, texts)))
+        )
+    adapter = read_adapter(folder)
+    bank = _bank(settings, len(saved.labels), adapter.lora, adapter.head)
+    _same_weights(saved, bank, folder)
+    return _of_adapter(saved, bank, adapter, folder)
+
+
+def _foreign(folder: Path, backbone: str | None) -> Predictor:
+    adapter = read_adapter(folder)
+    name = backbone or adapter.base
+    if not name:
+        raise AdapterError(
+            f"the adapter in {folder} does not say which encoder it belongs to",
+            remedy="name it with --backbone",
+        )
+    bank = _bank(BackboneSettings(name=name, pooling="cls"), adapter.classes, adapter.lora, adapter.head)
+    names = getattr(bank.backbone.config, "id2label", {})
+    labels = tuple(str(names.get(k, f"LABEL_{k}")) for k in range(adapter.classes))
+    made = card.ModelCard(
+        method="lora", labels=labels, positive=None, backbone=backbone_card(bank.backbone)
+    )
+    return _of_adapter(made, bank, adapter, folder)
+
+
+def _of_adapter(
+    saved: card.ModelCard, bank: Bank, adapter: SavedAdapter, folder: Path
+) -> Predictor:
+    restore(bank, 0, adapter, str(folder))
+    return Predictor(
+        saved, lambda texts: probabilities(logits_of(bank, 0, _packed(bank, texts)))
+    )
+
+
+def _bank(
+    settings: BackboneSettings, classes: int, lora: LoraSettings, head: tuple[str, ...] = ()
+) -> Bank:
+    backbone = load(find(settings), settings, classes, head)
+    return Bank(backbone, lora, slots=1)
+
+
+def _packed(bank: Bank, texts: Examples) -> Packed:
+    backbone = bank.backbone
+    tokens = tokenize(backbone.tokenizer, texts.texts, texts.pairs, backbone.max_length)
+    return Packed.of(tokens, pad=bank.pad)
+
+
+def _same_weights(saved: card.ModelCard, bank: Bank, folder: Path) -> None:
+    assert saved.backbone is not None
+    if saved.backbone.sha256 != bank.backbone.sha256:
+        raise AdapterError(
+            f"the model in {folder} was trained on other weights than those of "
+            f"{bank.backbone.source.name}",
+            found=f"sha256 {bank.backbone.sha256[:12]}; trained on {saved.backbone.sha256[:12]}",
+            remedy="give the encoder that it was trained on with --backbone",
+        )

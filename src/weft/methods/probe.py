@@ -1,0 +1,95 @@
+"""Linear probe: logistic regression on the frozen encoder's pooled features."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from weft.export import card
+from weft.export.peft import backbone_card
+from weft.methods.base import Done, Item, Materials, MethodEvent
+from weft.methods.logistic import Linear, choose
+from weft.nn.backbone import Backbone
+from weft.nn.bank import Bank
+from weft.text.tokens import Tokens
+from weft.training.inference import Packed, pooled_of
+
+WEIGHTS = "probe.safetensors"
+
+
+class Probe:
+    """Computes features once for all items, then fits each."""
+
+    def __init__(self, materials: Materials) -> None:
+        self._materials = materials
+
+    def run(self, items: Sequence[Item]) -> Iterator[MethodEvent]:
+        """C is chosen by validation loss."""
+        materials, splits = self._materials, self._materials.splits
+        bank = Bank(materials.backbone(), materials.config.lora, slots=1)
+        validation = features(bank, materials.validation)
+        test = features(bank, materials.test)
+        used = {item: splits.order(item.seed)[: item.size] for item in items}
+        wanted = np.unique(np.concatenate(list(used.values())))
+        pool = np.zeros((len(splits.pool), validation.shape[1]), dtype=np.float32)
+        pool[wanted] = features(bank, materials.pool.take(wanted))
+        for item, index in used.items():
+            began = time.perf_counter()
+            train = pool[index]
+            center, scale = train.mean(0), train.std(0) + 1e-6
+            fit = choose(
+                (train - center) / scale,
+                splits.pool.labels[index],
+                (validation - center) / scale,
+                splits.validation.labels,
+                len(materials.labels),
+            )
+            # fold the standardisation in: the saved head reads raw features
+            weight = fit.weight / scale
+            head = Linear(weight, fit.bias - weight @ center)
+            seconds = time.perf_counter() - began
+            yield Done(
+                run_id=item.run_id,
+                validation=head.probabilities(validation),
+                test=head.probabilities(test),
+                trainable=fit.parameters,
+                total=bank.total - bank.trainable + fit.parameters,
+                epochs=0,
+                best_epoch=0,
+                seconds=seconds,
+                examples_per_second=item.size / seconds,
+                save=partial(self._save, bank.backbone, head),
+                extra={"C": fit.c, "pooling": bank.backbone.source.pooling},
+            )
+
+    def _save(self, backbone: Backbone, head: Linear, folder: Path) -> None:
+        tensors = {"weight": head.weight.astype(np.float32), "bias": head.bias.astype(np.float32)}
+        save_file(tensors, folder / WEIGHTS, metadata={"format": "np"})
+        backbone.tokenizer.save_pretrained(str(folder))
+        materials = self._materials
+        card.write(
+            folder,
+            card.ModelCard(
+                method="probe",
+                labels=materials.labels,
+                positive=materials.positive,
+                backbone=backbone_card(backbone),
+            ),
+        )
+
+
+def features(bank: Bank, tokens: Tokens) -> NDArray[np.float32]:
+    """Pooled features of a bank whose slot 0 holds no update, (B, H)."""
+    return pooled_of(bank, 0, Packed.of(tokens, pad=bank.pad)).astype(np.float32)
+
+
+def read_head(folder: Path) -> Linear:
+    """The probe saved in a folder."""
+    tensors = load_file(folder / WEIGHTS)
+    return Linear(tensors["weight"], tensors["bias"])

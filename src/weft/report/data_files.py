@@ -1,0 +1,121 @@
+"""The study as data for other programs: results.csv, results.json, training logs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from weft.report.rows import METRICS, SPLITS, WITHHELD, StudyView, records, withheld
+from weft.report.tables import share_of, summary
+
+if TYPE_CHECKING:
+    import pandas as pd  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
+
+SCHEMA_VERSION = 1
+
+_KEY = ("run_id", "method", "size", "seed", "status", "error")
+_COSTS = ("trainable", "total", "share", "epochs", "best_epoch", "seconds", "examples_per_second")
+_LOG = {
+    "epoch": "epoch",
+    "step": "step",
+    "train_loss": "train_loss",
+    "running_train_accuracy": "train_accuracy",
+    "validation_loss": "validation_loss",
+    "validation_accuracy": "validation_accuracy",
+    "learning_rate": "learning_rate",
+    "seconds": "seconds",
+}
+"""Columns of training_log.csv, and what they are called in the ledger."""
+
+
+def results_csv(runs: pd.DataFrame) -> str:
+    """A row per run; numbers as the ledger has them, to the last digit; empty where missing."""
+    scores = [f"{split}_{name}" for split in SPLITS for name in ("examples", *METRICS)]
+    columns = [*_KEY, *scores, *_COSTS, "folder"]
+    rows = [run | {"share": _share(run)} for run in records(runs)]
+    return _csv(columns, ([row[name] for name in columns] for row in rows))
+
+
+def training_logs(epochs: pd.DataFrame) -> dict[str, str]:
+    """A training_log.csv by run id, for each run that has epochs."""
+    logs: dict[str, list[list[Any]]] = {}
+    for row in records(epochs):
+        logs.setdefault(row["run_id"], []).append([row[name] for name in _LOG.values()])
+    return {run_id: _csv(list(_LOG), lines) for run_id, lines in logs.items()}
+
+
+def results_json(view: StudyView, sentence: str) -> str:
+    """Everything in one object: schema, answer, facts, runs, and means per size and method.
+
+    `validation` scores select the epoch and the best method; `test` scores never choose. NaN and
+    what is missing are null.
+    """
+    rows = records(view.runs)
+    parts = {
+        "schema": SCHEMA_VERSION,
+        "answer": sentence,
+        "scores_withheld": WITHHELD if withheld(view.facts) else None,
+        "facts": view.facts,
+    }
+    lines = [f' "{name}": {_json(value, indent=1)}' for name, value in parts.items()]
+    lines.append(_json_list("runs", [_run(row) for row in rows]))
+    lines.append(_json_list("sizes", [_size(row) for row in records(summary(view.runs))]))
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _run(row: dict[str, Any]) -> dict[str, Any]:
+    names = ("examples", *METRICS, "confusion")
+    splits = {split: {name: row[f"{split}_{name}"] for name in names} for split in SPLITS}
+    costs = {name: row[name] for name in _COSTS if name != "share"}
+    rest = {"share": _share(row), "folder": row["folder"], "extra": row["extra"]}
+    return {name: row[name] for name in _KEY} | splits | costs | rest
+
+
+def _size(row: dict[str, Any]) -> dict[str, Any]:
+    ends = {"mean": "", "seed_sd": "_sd", "seed_min": "_min", "seed_max": "_max"}
+    splits = {
+        split: {
+            metric: {name: row[f"{split}_{metric}{end}"] for name, end in ends.items()}
+            for metric in METRICS
+        }
+        for split in SPLITS
+    }
+    head = {name: row[name] for name in ("size", "method", "seeds")}
+    return head | splits | {name: row[name] for name in _COSTS}
+
+
+def _share(run: dict[str, Any]) -> float | None:
+    return None if run["total"] is None else share_of(run)
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def _json_list(name: str, items: Sequence[dict[str, Any]]) -> str:
+    """One item a line: long matrices stay short to scroll, and two files compare line by line."""
+    lines = ",\n".join(f"  {_json(item, indent=None)}" for item in items)
+    return f' "{name}": [\n{lines}\n ]' if items else f' "{name}": []'
+
+
+def _json(value: Any, indent: int | None) -> str:
+    text = json.dumps(_finite(value), ensure_ascii=False, indent=indent, allow_nan=False)
+    return text.replace("\n", "\n ")
+
+
+def _finite(value: Any) -> Any:
+    """The same value with null for what JSON has no number for."""
+    if isinstance(value, dict):
+        items = cast("dict[str, Any]", value)
+        return {key: _finite(item) for key, item in items.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in cast("list[Any]", value)]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,112 @@
+"""What the report reads: a study's facts, runs and epochs of one moment, as plain rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from weft.study.ledger import Ledger
+
+if TYPE_CHECKING:
+    import pandas as pd  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
+
+METRICS = ("loss", "accuracy", "f1", "precision", "recall")
+SPLITS = ("test", "validation")
+
+WITHHELD = (
+    "No scores are shown: the backbone's weights are random, not pretrained, so what comes out "
+    "says nothing about the data or the method."
+)
+
+_METHODS = ("lora", "full", "probe", "tfidf")
+_EPOCH_SCORES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """A study as its ledger tells it; scores are blanked where they must not be shown."""
+
+    facts: dict[str, Any]
+    runs: pd.DataFrame
+    """As `Ledger.runs` gives it, by size, method and seed."""
+    epochs: pd.DataFrame
+    """As `Ledger.epoch_table` gives it, in the same order."""
+
+
+def read(folder: Path) -> StudyView:
+    """Reads a study's folder without writing to it.
+
+    Raises:
+        StudyError: the folder holds no ledger that this weft can read.
+    """
+    with Ledger(folder / "ledger.sqlite", readonly=True) as ledger, ledger.snapshot():
+        facts, runs, epochs = ledger.facts(), ledger.runs(), ledger.epoch_table()
+    if withheld(facts):
+        runs, epochs = _blank(runs), _blank(epochs)
+    return StudyView(facts, _sorted(runs), _sorted(epochs))
+
+
+def withheld(facts: dict[str, Any]) -> bool:
+    """Whether the study's scores mean nothing and must not be shown."""
+    return bool(facts.get("random_weights", False))
+
+
+def method_rank(method: str) -> tuple[int, str]:
+    """Sort key: the house's methods first, in one fixed order, then others by name."""
+    return (_METHODS.index(method) if method in _METHODS else len(_METHODS), method)
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The frame's rows as dictionaries of Python values; None wherever a value is missing."""
+    rows = cast("list[dict[str, Any]]", cast(Any, frame).to_dict("records"))
+    return [{name: _plain(value) for name, value in row.items()} for row in rows]
+
+
+def done(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of runs that are done."""
+    return [row for row in records(frame) if row["status"] == "done"]
+
+
+def main_method(rows: list[dict[str, Any]]) -> str | None:
+    """The method that a study is about: lora where it ran, else the first in the house's order."""
+    return min((row["method"] for row in rows), key=method_rank, default=None)
+
+
+def section(facts: dict[str, Any], key: str) -> dict[str, Any]:
+    """A fact that is a dictionary; empty where it is missing."""
+    value = facts.get(key)
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _plain(value: Any) -> Any:
+    import pandas as pd  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
+
+    if isinstance(value, dict | list | tuple):
+        return cast(Any, value)
+    if value is None or bool(cast(Any, pd).isna(value)):
+        return None
+    return value.item() if hasattr(value, "item") else value
+
+
+def _blank(frame: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
+
+    names = {f"{split}_{metric}" for split in SPLITS for metric in (*METRICS, "confusion")}
+    blanked = cast(Any, frame).copy()
+    for name in (names | set(_EPOCH_SCORES)) & set(blanked.columns):
+        missing = [None] * len(blanked)
+        blanked[name] = pd.Series(missing, dtype=blanked[name].dtype)
+    return blanked
+
+
+def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
+    rows = records(frame)
+
+    def key(place: int) -> tuple[Any, ...]:
+        row = rows[place]
+        rank = method_rank(row["method"])
+        return (row["size"], rank, row["seed"], row["run_id"], row.get("epoch", 0))
+
+    order = sorted(range(len(rows)), key=key)
+    return cast(Any, frame).iloc[order].reset_index(drop=True)

@@ -1,0 +1,202 @@
+"""The ledger's file: opened, created, checked, and its faults put into words."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from weft.errors import StudyError
+
+SCHEMA_VERSION = 1
+
+_APPLICATION = int.from_bytes(b"weft", "big")
+"""`PRAGMA application_id`: tells a ledger from any other SQLite file."""
+
+_PATIENCE = 30.0
+"""Seconds to wait while another process writes."""
+
+# A float may be NaN where a run diverged, and SQLite keeps NaN as NULL: so floats may be NULL.
+_SCHEMA = """
+CREATE TABLE facts (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);
+CREATE TABLE runs (
+    position INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL UNIQUE,
+    method TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    seed INTEGER NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('planned', 'running', 'done', 'failed')),
+    error TEXT
+);
+CREATE TABLE epochs (
+    run_id TEXT NOT NULL REFERENCES runs (run_id),
+    epoch INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    train_loss REAL,
+    train_accuracy REAL,
+    validation_loss REAL,
+    validation_accuracy REAL,
+    learning_rate REAL,
+    seconds REAL,
+    PRIMARY KEY (run_id, epoch)
+);
+CREATE TABLE outcomes (
+    run_id TEXT PRIMARY KEY REFERENCES runs (run_id),
+    trainable INTEGER NOT NULL,
+    total INTEGER NOT NULL,
+    epochs INTEGER NOT NULL,
+    best_epoch INTEGER NOT NULL,
+    seconds REAL,
+    examples_per_second REAL,
+    folder TEXT,
+    extra TEXT NOT NULL
+);
+CREATE TABLE scores (
+    run_id TEXT NOT NULL REFERENCES runs (run_id),
+    split TEXT NOT NULL CHECK (split IN ('validation', 'test')),
+    examples INTEGER NOT NULL,
+    loss REAL,
+    accuracy REAL,
+    f1 REAL,
+    precision REAL,
+    recall REAL,
+    confusion TEXT NOT NULL,
+    PRIMARY KEY (run_id, split)
+);
+"""
+
+_REMEDIES = {
+    sqlite3.SQLITE_BUSY: "another process is writing this study: wait for it to end, or stop it",
+    sqlite3.SQLITE_LOCKED: "another process is writing this study: wait for it to end, or stop it",
+    sqlite3.SQLITE_CANTOPEN: "check that the folder exists and that you may read and write it",
+    sqlite3.SQLITE_PERM: "check that you may read and write the file",
+    sqlite3.SQLITE_READONLY: "make the file and its folder writable, or use a copy that is",
+    sqlite3.SQLITE_FULL: "free some disk space and run the same command again",
+    sqlite3.SQLITE_IOERR: "check the disk (a network folder?) and run the same command again",
+}
+_DAMAGED = "restore the file from a copy, or move it away and run the study again"
+
+
+@contextmanager
+def faults_of(path: Path) -> Generator[None]:
+    """Turns SQLite's errors about the file into a `StudyError`; those of our own use pass."""
+    try:
+        yield
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError):
+        raise
+    except sqlite3.OperationalError as error:
+        primary = error.sqlite_errorcode & 0xFF  # the low byte; the rest says more of the same
+        raise StudyError(
+            f"The ledger {path} could not be read or written.",
+            found=str(error),
+            remedy=_REMEDIES.get(primary, _DAMAGED),
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise StudyError(
+            f"{path} is no ledger of weft, or it is damaged.", found=str(error), remedy=_DAMAGED
+        ) from error
+
+
+def open_ledger(path: Path, *, readonly: bool) -> sqlite3.Connection:
+    """A checked connection in autocommit mode, for the thread that calls.
+
+    Without `readonly`, a missing or empty file becomes a new ledger. With it, nothing is written,
+    and the folder may be read-only; only what a killed process left half-written is taken back.
+
+    Raises:
+        StudyError: no ledger there, a damaged one, a newer one, or a file that cannot be opened.
+    """
+    if readonly and not path.is_file():
+        raise StudyError(
+            f"There is no study in {path.parent}.",
+            found=f"no file {path.name}",
+            remedy="name the folder that `weft study` wrote, or run the study first",
+        )
+    with faults_of(path):
+        try:
+            return _open(path, readonly=readonly)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+        # A process was killed in the middle of a write. Reading with the right to write takes
+        # the half-written transaction back; a read-only connection is not allowed to.
+        _open(path, readonly=False).close()
+        return _open(path, readonly=True)
+
+
+def _open(path: Path, *, readonly: bool) -> sqlite3.Connection:
+    if not readonly:
+        _make_folder(path.parent)
+    mode = "ro" if readonly else "rwc"
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_PATIENCE)
+    try:
+        db.row_factory = sqlite3.Row
+        db.execute("PRAGMA foreign_keys = ON")
+        if not readonly:
+            db.execute("PRAGMA synchronous = FULL")
+            _create_if_new(db)
+        _check(db, path)
+        if not readonly:
+            # A write-ahead log would leave files beside the ledger that reading needs to write.
+            db.execute("PRAGMA journal_mode = DELETE")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(
+            f"The study's folder {folder} cannot be made.",
+            found=error.strerror,
+            remedy="name another folder, or make this one writable",
+        ) from error
+
+
+def _number(db: sqlite3.Connection, sql: str) -> int:
+    return int(db.execute(sql).fetchone()[0])
+
+
+def _create_if_new(db: sqlite3.Connection) -> None:
+    if _number(db, "SELECT count(*) FROM sqlite_master"):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        # Again, now that no other process can create it.
+        if not _number(db, "SELECT count(*) FROM sqlite_master"):
+            for statement in _SCHEMA.split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id = {_APPLICATION}")
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _check(db: sqlite3.Connection, path: Path) -> None:
+    if _number(db, "PRAGMA application_id") != _APPLICATION:
+        raise StudyError(
+            f"{path} is no ledger of weft.",
+            found="an empty file or another program's database",
+            remedy="name the folder that `weft study` wrote, or move this file away",
+        )
+    version = _number(db, "PRAGMA user_version")
+    if version > SCHEMA_VERSION:
+        raise StudyError(
+            f"The ledger {path} was written by a newer weft.",
+            found=f"schema version {version}, and this weft reads up to {SCHEMA_VERSION}",
+            remedy="upgrade weft: pip install --upgrade weft",
+        )
+    result = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+    if result != "ok":
+        raise StudyError(f"The ledger {path} is damaged.", found=result, remedy=_DAMAGED)

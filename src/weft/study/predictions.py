@@ -1,0 +1,50 @@
+"""Probabilities of a run on every validation and test example, as Parquet. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def write_predictions(
+    path: Path,
+    label_names: tuple[str, ...],
+    labels: Mapping[str, NDArray[np.int64]],
+    probabilities: Mapping[str, NDArray[np.float64]],
+) -> None:
+    """Writes one row an example: split, index in it, label, predicted, and p:<label> columns.
+
+    Args:
+        label_names: C names.
+        labels: (B,) true classes of each split.
+        probabilities: (B, C) of each split.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrow, parquet = cast("Any", pa), cast("Any", pq)
+    names = np.asarray(label_names, dtype=object)
+    splits = list(labels)
+    rows = np.concatenate([probabilities[split] for split in splits])
+    columns: dict[str, Any] = {
+        "split": np.repeat(np.asarray(splits, dtype=object), [len(labels[s]) for s in splits]),
+        "index": np.concatenate([np.arange(len(labels[split])) for split in splits]),
+        "label": names[np.concatenate([labels[split] for split in splits])],
+        "predicted": names[rows.argmax(axis=1)],
+    }
+    columns |= {f"p:{name}": rows[:, place] for place, name in enumerate(label_names)}
+    parquet.write_table(arrow.table(columns), path)
+
+
+def read_predictions(path: Path, split: str) -> tuple[NDArray[np.object_], NDArray[np.float64]]:
+    """The labels predicted on a split (B,), and the probability of each (B,)."""
+    import pyarrow.parquet as pq
+
+    table = cast("Any", pq).read_table(path, filters=[("split", "=", split)]).to_pandas()
+    predicted = table["predicted"].to_numpy(dtype=object)
+    sure = table[[name for name in table.columns if name.startswith("p:")]].to_numpy().max(axis=1)
+    return predicted, sure

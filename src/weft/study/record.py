@@ -1,0 +1,52 @@
+"""What a run leaves behind: the rows that the ledger keeps and the report reads. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from weft.evidence.scores import Scores
+
+SplitName = Literal["validation", "test"]
+Status = Literal["planned", "running", "done", "failed"]
+
+
+@dataclass(frozen=True)
+class RunKey:
+    """One trained thing of a study. `run_id` is a hash of everything that decides its outcome."""
+
+    run_id: str
+    method: str
+    size: int  # training examples
+    seed: int
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    """One epoch of one run, as training_log.csv shows it."""
+
+    epoch: int  # counted from 1
+    step: int  # optimiser steps so far
+    train_loss: float  # mean over the epoch's own training-mode losses
+    train_accuracy: float  # of the epoch's own training-mode logits (dropout on, weights moving)
+    validation_loss: float
+    validation_accuracy: float
+    learning_rate: float  # of the epoch's last step
+    seconds: float  # wall time since the epoch began, shared with the bank's other runs
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of one run."""
+
+    validation: Scores
+    test: Scores
+    trainable: int  # parameters moved by training; for tfidf and probe, their coefficients
+    total: int  # distinct parameters of the whole model, trainable ones included
+    epochs: int  # trained; 0 where the method has none
+    best_epoch: int  # whose weights were tested; 0 where the method has none
+    seconds: float  # wall time of the run
+    examples_per_second: float  # training examples seen per second of that
+    folder: str | None = None  # relative to the study's folder
+    extra: dict[str, Any] = field(default_factory=dict)
+    """What only this method can say, e.g. PEFT's own parameter counts or the chosen C."""

@@ -1,0 +1,283 @@
+"""Carries a study out: from data to ledger, adapters and report; begun again, it goes on."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from weft.config import StudyConfig
+from weft.data.examples import LabelledText
+from weft.data.sources import load
+from weft.data.splits import Splits, split
+from weft.errors import StudyError
+from weft.evidence.metrics import score
+from weft.machine import describe, versions
+from weft.study.choice import LEDGER, MODEL
+from weft.study.ledger import Ledger
+from weft.study.plan import plan
+from weft.study.predictions import write_predictions
+from weft.study.presets import PUBLISHED, departures, flat, to_toml
+from weft.study.record import EpochRow, Outcome, RunKey
+
+CONFIG = "study.toml"
+
+Watcher = Callable[[object], None]
+"""Told of everything that happens: the training events and the notices below."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The data are read, split and checked; nothing is loaded yet."""
+
+    config: StudyConfig
+    data: LabelledText
+    splits: Splits
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The study's runs are known."""
+
+    keys: Sequence[RunKey]
+    waiting: Sequence[RunKey]  # those not finished before
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Working:
+    """A part of the work begins."""
+
+    what: str
+
+
+@dataclass(frozen=True)
+class RunDone:
+    """One run is finished and in the ledger."""
+
+    key: RunKey
+    outcome: Outcome
+
+
+def open_data(config: StudyConfig) -> Opened:
+    """Reads and checks the data: every fault of theirs shows here, before a model loads."""
+    data = load(config.data)
+    return Opened(config, data, split(data, config.data, config.sizes))
+
+
+def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -> bool:
+    """Makes every run that the folder's ledger does not hold yet.
+
+    Args:
+        folder: of the study; made where it is not there.
+        watch: told what happens.
+        command: what the user typed, for the record.
+
+    Returns:
+        Whether every run of the study is finished.
+
+    Raises:
+        StudyError: the folder holds another study.
+    """
+    opened = open_data(config)
+    watch(opened)
+    watch(Working(f"looking up the backbone {config.backbone.name}"))
+    from weft.methods import Materials, make
+    from weft.nn.backbone import choose_precision, find
+
+    needs_encoder = any(method != "tfidf" for method in config.methods)
+    source = find(config.backbone) if needs_encoder else None
+    precision = choose_precision(config.backbone.precision)
+    frozen = _freeze(config, folder, precision)
+    facts = _facts(opened, command)
+    if source is not None:
+        facts["backbone"] = {
+            "name": source.name,
+            "origin": source.origin,
+            "revision": source.revision,
+            "sha256": source.sha256,
+            "pooling": source.pooling,
+            "precision": precision,
+        }
+    identity = {"data": _digest(opened.data.hashes)}
+    if source is not None:
+        identity["backbone"] = facts["backbone"]["sha256"]
+    keys = plan(frozen, opened.splits, identity)
+    with Ledger(folder / LEDGER) as ledger:
+        _same_ground(ledger.facts(), facts, folder)
+        ledger.set_facts(facts)
+        ledger.plan(keys)
+        status = ledger.statuses()
+        waiting = [key for key in keys if status[key.run_id] != "done"]
+        watch(Begun(keys, waiting, facts))
+        data = opened.data
+        materials = Materials(frozen, opened.splits, data.label_names, data.positive, source)
+        # the quick baselines first: they show early what the adapters have to beat
+        for method in sorted(set(config.methods), key=("tfidf", "probe", "lora").index):
+            own = [key for key in waiting if key.method == method]
+            if own:
+                watch(Working(f"{method}: {len(own)} runs"))
+                _run_method(make(method, materials), own, opened, ledger, folder, watch)
+        status = ledger.statuses()
+    return all(status[key.run_id] == "done" for key in keys)
+
+
+def _run_method(
+    method: Any,
+    keys: Sequence[RunKey],
+    opened: Opened,
+    ledger: Ledger,
+    folder: Path,
+    watch: Watcher,
+) -> None:
+    from weft.methods.base import Done, Item
+    from weft.training.checkpoint import save_checkpoint
+    from weft.training.events import EpochEnd, RunFailed
+
+    by_id = {key.run_id: key for key in keys}
+    for key in keys:
+        shutil.rmtree(folder / "runs" / key.run_id, ignore_errors=True)
+        ledger.start(key.run_id)
+    for event in method.run([Item(key.run_id, key.size, key.seed) for key in keys]):
+        match event:
+            case EpochEnd():
+                row = EpochRow(
+                    epoch=event.epoch,
+                    step=event.step,
+                    train_loss=event.train_loss,
+                    train_accuracy=event.train_accuracy,
+                    validation_loss=event.validation_loss,
+                    validation_accuracy=event.validation_accuracy,
+                    learning_rate=event.learning_rate,
+                    seconds=event.seconds,
+                )
+                checkpoints = folder / "runs" / event.run_id / "checkpoints"
+                save_checkpoint(checkpoints / f"epoch-{event.epoch}.safetensors", event.state)
+                ledger.epoch(event.run_id, row)
+            case Done():
+                key = by_id[event.run_id]
+                outcome = _finish(event, key, opened, folder)
+                ledger.finish(event.run_id, outcome)
+                watch(RunDone(key, outcome))
+            case RunFailed():
+                ledger.fail(event.run_id, event.reason)
+            case _:
+                pass
+        watch(event)
+
+
+def _finish(done: Any, key: RunKey, opened: Opened, folder: Path) -> Outcome:
+    place = folder / "runs" / key.run_id
+    model = place / MODEL
+    model.mkdir(parents=True, exist_ok=True)
+    done.save(model)
+    splits, data = opened.splits, opened.data
+    write_predictions(
+        place / "predictions.parquet",
+        data.label_names,
+        {"validation": splits.validation.labels, "test": splits.test.labels},
+        {"validation": done.validation, "test": done.test},
+    )
+    judged = partial(score, positive=data.positive)
+    return Outcome(
+        validation=judged(splits.validation.labels, done.validation),
+        test=judged(splits.test.labels, done.test),
+        trainable=done.trainable,
+        total=done.total,
+        epochs=done.epochs,
+        best_epoch=done.best_epoch,
+        seconds=done.seconds,
+        examples_per_second=done.examples_per_second,
+        folder=f"runs/{key.run_id}",
+        extra=done.extra,
+    )
+
+
+def _facts(opened: Opened, command: str) -> dict[str, Any]:
+    config, data, splits = opened.config, opened.data, opened.splits
+    facts: dict[str, Any] = {
+        "name": config.name,
+        "command": command,
+        "config": config.model_dump(mode="json"),
+        "departures": departures(config),
+        "data": {
+            "name": data.name,
+            "origin": data.origin,
+            "label_names": list(data.label_names),
+            "positive": data.positive,
+            "hashes": data.hashes,
+            "notes": [*data.notes, *splits.notes],
+            "train": len(splits.pool),
+            "validation": len(splits.validation),
+            "test": len(splits.test),
+            "balance": splits.balance,
+        },
+        "versions": versions(),
+        "machine": describe(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+    if config.data.source == "sst2":
+        facts["published"] = PUBLISHED
+    return facts
+
+
+def _freeze(config: StudyConfig, folder: Path, precision: str) -> StudyConfig:
+    """Writes the configuration into the folder, or holds it against the one that lies there.
+
+    Sizes, seeds and methods may grow; all else decides what the runs in the folder are.
+    """
+    from weft.study.presets import resolve
+
+    backbone = config.backbone.model_copy(update={"precision": precision})
+    config = config.model_copy(update={"backbone": backbone})
+    path = folder / CONFIG
+    if path.exists():
+        before = flat(resolve(str(path), {}).model_dump())
+        now = flat(config.model_dump())
+        free = {"sizes", "seeds", "seeds_at", "methods", "name", "data.folder", "bank.slots"}
+        odd = [key for key in now if key not in free and now[key] != before.get(key)]
+        if odd:
+            raise StudyError(
+                f"{folder} holds a study with other settings",
+                found="; ".join(f"{k}: {before.get(k)} there, {now[k]} asked for" for k in odd),
+                remedy="give another folder with --out, or the same settings to go on with it",
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(to_toml(config), encoding="utf-8")
+    return config
+
+
+def _same_ground(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
+    for part, key, what in (
+        ("data", "hashes", "the data"),
+        ("backbone", "sha256", "the backbone's weights"),
+    ):
+        old, new = before.get(part, {}).get(key), now.get(part, {}).get(key)
+        if old is not None and new is not None and old != new:
+            raise StudyError(
+                f"{what} are not those that the study in {folder} began with",
+                found=f"sha256 {_short(new)}; there {_short(old)}",
+                remedy="put the old ones back, or begin another study with --out",
+            )
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {str(digest)[:12]}" for name, digest in sorted(value.items()))
+    return str(value)[:12]
+
+
+def _digest(hashes: dict[str, str]) -> str:
+    return ",".join(f"{name}={digest}" for name, digest in sorted(hashes.items()))
+
+
+def typed_command() -> str:
+    """The command line of this process, as a user would type it."""
+    import shlex
+
+    return shlex.join(["weft", *sys.argv[1:]])

@@ -1,0 +1,141 @@
+"""Packing: several examples of one run lie end to end in a strip of fixed width."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from weft.text.tokens import Ints, Tokens
+
+_STEP = 8  # strip widths are multiples of this
+_NARROWEST = 48  # below this, strips are hard to fill
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The part of a step that belongs to one run."""
+
+    slot: int
+    strips: int  # how many strips are its own
+    examples: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Strips:
+    """One step's examples, packed: N strips of width S, the strips of one run side by side.
+
+    The canonical order of tokens is run, example, token; `place` leads from it into the strips
+    and `source` back. Dropout is drawn in canonical order, so packing cannot change it.
+    """
+
+    segments: tuple[Segment, ...]
+    ids: Ints  # (N, S) vocabulary index, the padding index where nothing lies
+    types: Ints  # (N, S) token type
+    positions: Ints  # (N, S) position within the example
+    example: Ints  # (N, S) index of the example within the step, -1 where nothing lies
+    place: Ints  # (T,) flat place in (N * S) of each token in canonical order
+    source: Ints  # (N * S,) canonical index of the token at each place, 0 where nothing lies
+    lengths: Ints  # (B,) tokens of each example
+
+    @property
+    def fill(self) -> float:
+        """Share of the strips' places that hold a token."""
+        return len(self.place) / self.ids.size
+
+
+def strip_width(lengths: Ints) -> int:
+    """A width that holds the longest example and leaves room to fill up with others."""
+    longest = int(lengths.max())
+    return max(_NARROWEST, -(-longest // _STEP) * _STEP)
+
+
+def pack(
+    batches: Sequence[tuple[int, Tokens]], *, pad: int, width: int | None = None
+) -> Strips:
+    """Packs each run's batch into strips of its own.
+
+    Args:
+        batches: (slot, examples) of each run that takes part in the step.
+        pad: vocabulary index that fills empty places.
+        width: tokens per strip; None: `strip_width` of all lengths.
+    """
+    tokens = [batch for _, batch in batches]
+    lengths = np.concatenate([batch.lengths for batch in tokens])
+    width = max(width or 0, strip_width(lengths) if width is None else int(lengths.max()))
+    strip = np.empty(len(lengths), dtype=np.int64)  # of each example
+    start = np.empty(len(lengths), dtype=np.int64)  # of each example, within its strip
+    segments: list[Segment] = []
+    strips = examples = 0
+    for slot, batch in batches:
+        own = slice(examples, examples + len(batch))
+        count, strip[own], start[own] = _fit(batch.lengths, width)
+        strip[own] += strips
+        segments.append(Segment(slot, count, len(batch), int(batch.offsets[-1])))
+        strips += count
+        examples += len(batch)
+
+    total = int(lengths.sum())
+    offsets = np.cumsum(lengths) - lengths
+    position = np.arange(total) - np.repeat(offsets, lengths)
+    place = np.repeat(strip * width + start, lengths) + position
+
+    def laid(values: Ints, empty: int) -> Ints:
+        flat = np.full(strips * width, empty, dtype=np.int64)
+        flat[place] = values
+        return flat
+
+    return Strips(
+        segments=tuple(segments),
+        ids=laid(np.concatenate([batch.ids for batch in tokens]), pad).reshape(strips, width),
+        types=laid(np.concatenate([batch.types for batch in tokens]), 0).reshape(strips, width),
+        positions=laid(position, 0).reshape(strips, width),
+        example=laid(np.repeat(np.arange(len(lengths)), lengths), -1).reshape(strips, width),
+        place=place,
+        source=laid(np.arange(total), 0),
+        lengths=lengths,
+    )
+
+
+def _fit(lengths: Ints, width: int) -> tuple[int, Ints, Ints]:
+    """Best fit, longest first: number of strips, and each example's strip and start."""
+    strip = np.empty(len(lengths), dtype=np.int64)
+    start = np.empty(len(lengths), dtype=np.int64)
+    room: list[int] = []
+    for example in np.argsort(-lengths, kind="stable"):
+        length = int(lengths[example])
+        best = min(
+            (k for k in range(len(room)) if room[k] >= length), key=room.__getitem__, default=-1
+        )
+        if best < 0:
+            room.append(width)
+            best = len(room) - 1
+        strip[example], start[example] = best, width - room[best]
+        room[best] -= length
+    return len(room), strip, start
+
+
+def pack_for_inference(tokens: Tokens, *, pad: int, strips: int = 48) -> list[tuple[Ints, Strips]]:
+    """All examples sorted by length and packed into steps of about `strips` strips.
+
+    Returns (index, strips) per step: `index` (B',) says which examples the step holds. The
+    strips stand under slot 0.
+    """
+    order = np.argsort(tokens.lengths, kind="stable")
+    lengths = tokens.lengths[order]
+    steps: list[tuple[Ints, Strips]] = []
+    begin = 0
+    while begin < len(order):
+        end, total = begin, 0
+        # lengths ascend, so the last example taken sets the width
+        while end < len(order):
+            total += int(lengths[end])
+            if end > begin and total > strips * strip_width(lengths[end : end + 1]):
+                break
+            end += 1
+        index = order[begin:end]
+        steps.append((index, pack([(0, tokens.take(index))], pad=pad)))
+        begin = end
+    return steps

@@ -1,0 +1,83 @@
+"""Tokenised examples, end to end: tokenised once per study, then only indexed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Ints = NDArray[np.int64]
+_CHUNK = 4096  # texts tokenised per call; bounds the tokenizer's own working memory
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """B examples as one flat line of tokens."""
+
+    ids: Ints  # (T,) vocabulary index
+    types: Ints  # (T,) token type: 1 for the second text of a pair
+    offsets: Ints  # (B + 1,) example b holds tokens offsets[b]:offsets[b + 1]
+    truncated: int  # examples that were longer than the limit and lost their end
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> Ints:
+        """Tokens of each example, (B,)."""
+        return np.diff(self.offsets)
+
+    def take(self, index: Ints) -> Tokens:
+        """The examples at `index` (B',), in that order."""
+        lengths = self.lengths[index]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        place = np.repeat(self.offsets[index] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return Tokens(self.ids[place], self.types[place], offsets, 0)
+
+
+def tokenize(
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+    pairs: Sequence[str] | None,
+    max_length: int,
+) -> Tokens:
+    """Tokenises B texts, or pairs of texts, each cut to `max_length` tokens.
+
+    Of a pair the longer text is cut first, as transformers does by default.
+    """
+    ids: list[NDArray[np.int64]] = []
+    types: list[NDArray[np.int64]] = []
+    lengths: list[int] = []
+    truncated = 0
+    for start in range(0, len(texts), _CHUNK):
+        part = list(texts[start : start + _CHUNK])
+        second = None if pairs is None else list(pairs[start : start + _CHUNK])
+        encoded = cast(
+            "dict[str, Any]",
+            tokenizer(
+                part,
+                second,
+                truncation=True,
+                max_length=max_length,
+                padding=False,
+                return_attention_mask=False,
+                return_token_type_ids=True,
+                return_overflowing_tokens=False,
+            ),
+        )
+        for row, kind in zip(encoded["input_ids"], encoded["token_type_ids"], strict=True):
+            ids.append(np.asarray(row, dtype=np.int64))
+            types.append(np.asarray(kind, dtype=np.int64))
+            lengths.append(len(row))
+            truncated += len(row) == max_length
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    empty = np.zeros(0, dtype=np.int64)
+    return Tokens(
+        np.concatenate([empty, *ids]), np.concatenate([empty, *types]), offsets, truncated
+    )

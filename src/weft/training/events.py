@@ -1,0 +1,62 @@
+"""What training tells the room above, in the order in which it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """One step of the whole bank."""
+
+    examples: int  # trained on in this step, all runs together
+    running: int  # runs that took part
+    fill: float  # share of the strips' places that held a token
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """One run ended an epoch and was validated."""
+
+    run_id: str
+    epoch: int
+    step: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    learning_rate: float
+    seconds: float
+    state: Mapping[str, Tensor]
+    """Views of the run's weights, valid until the next event is asked for."""
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """One run ended: its best weights were tested."""
+
+    run_id: str
+    epochs: int
+    best_epoch: int
+    seconds: float
+    examples_per_second: float
+    validation: NDArray[np.float64]  # (V, C) probabilities of the best epoch
+    test: NDArray[np.float64]  # (B, C) probabilities
+    state: Mapping[str, Tensor]
+    """The best epoch's weights, the caller's to keep."""
+
+
+@dataclass(frozen=True)
+class RunFailed:
+    """One run could not go on; the others do."""
+
+    run_id: str
+    reason: str
+
+
+Event = Stepped | EpochEnd | RunEnd | RunFailed

@@ -1,0 +1,63 @@
+"""Logits of one slot over a whole set of examples, packed once and used for every slot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from weft.nn.bank import Bank
+from weft.text.packing import Strips, pack_for_inference
+from weft.text.tokens import Ints, Tokens
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A set of examples, sorted by length and packed into steps."""
+
+    steps: list[tuple[Ints, Strips]]
+    examples: int
+
+    @classmethod
+    def of(cls, tokens: Tokens, *, pad: int) -> Packed:
+        """Packs all examples."""
+        return cls(pack_for_inference(tokens, pad=pad), len(tokens))
+
+
+def logits_of(bank: Bank, slot: int, packed: Packed) -> NDArray[np.float64]:
+    """Logits of a slot's run, without dropout, (B, C) in the order of the examples."""
+    return _collect(bank, slot, packed, pooled=False)
+
+
+def pooled_of(bank: Bank, slot: int, packed: Packed) -> NDArray[np.float64]:
+    """What the encoder hands to a slot's head, (B, H) in the order of the examples."""
+    return _collect(bank, slot, packed, pooled=True)
+
+
+def _collect(bank: Bank, slot: int, packed: Packed, *, pooled: bool) -> NDArray[np.float64]:
+    rows: Tensor | None = None
+    for index, strips in packed.steps:
+        own = replace(strips, segments=tuple(replace(s, slot=slot) for s in strips.segments))
+        with torch.no_grad():
+            part = bank.pooled(own) if pooled else bank(own)
+        if rows is None:
+            rows = torch.zeros(packed.examples, part.shape[1], dtype=torch.float64)
+        rows[torch.from_numpy(index)] = part.double()
+    assert rows is not None, "a split holds at least one example"
+    return rows.numpy()
+
+
+def probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Softmax over classes, (B, C) -> (B, C)."""
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def cross_entropy(logits: NDArray[np.float64], labels: Ints) -> float:
+    """Mean cross-entropy in nats."""
+    top = logits.max(axis=1)
+    normal = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+    return float((normal - logits[np.arange(len(labels)), labels]).mean())

@@ -1,0 +1,136 @@
+"""The training loop: one for all runs, read from top to bottom."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 (its usual name)
+
+from weft.config import BankSettings
+from weft.nn.bank import Bank
+from weft.text.packing import pack
+from weft.text.tokens import Ints
+from weft.training.events import EpochEnd, Event, RunEnd, RunFailed, Stepped
+from weft.training.inference import Packed, cross_entropy, logits_of, probabilities
+from weft.training.slots import Job, Slot
+
+
+@dataclass(frozen=True)
+class Judges:
+    """What selects and what tests: the same for every run of a study."""
+
+    validation: Packed
+    validation_labels: Ints  # (V,)
+    test: Packed
+
+
+def train(bank: Bank, jobs: Iterable[Job], judges: Judges, settings: BankSettings) -> Iterator[Event]:
+    """Trains all jobs through the bank's slots and tells what happens as it happens.
+
+    A run that ends gives its slot to the next one waiting. Which run sits where and when depends
+    on steps alone, never on the clock.
+
+    Args:
+        bank: its slots are overwritten.
+        jobs: in the order in which they enter.
+        judges: validated on after each epoch of a run; tested on once, with its best weights.
+        settings: `exact` computes each run by itself.
+    """
+    waiting = deque(jobs)
+    slots: dict[int, Slot] = {}
+    while waiting or slots:
+        for index in range(bank.slots):
+            if index not in slots and waiting:
+                slots[index] = Slot(bank, index, waiting.popleft(), time.perf_counter())
+        active = [slots[index] for index in sorted(slots)]
+
+        # one step: all runs together, or each in the shapes it has alone
+        groups = [[slot] for slot in active] if settings.exact else [active]
+        fills: list[float] = []
+        failed: dict[int, float] = {}
+        examples = 0
+        for group in groups:
+            batches = [slot.next_batch() for slot in group]
+            strips = pack(
+                [(s.index, s.job.tokens.take(b)) for s, b in zip(group, batches, strict=True)],
+                pad=bank.pad,
+                width=settings.strip_width,
+            )
+            logits = bank(strips, [slot.stream() for slot in group])  # (B, C)
+            labels = [torch.from_numpy(s.job.labels[b]) for s, b in zip(group, batches, strict=True)]
+            parts = logits.split([len(own) for own in labels])
+            losses = [F.cross_entropy(x, y) for x, y in zip(parts, labels, strict=True)]
+            # runs share no trained weight, so each gets from the sum the gradient of its own loss
+            torch.stack(losses).sum().backward()
+            for slot, loss, x, y in zip(group, losses, parts, labels, strict=True):
+                slot.tally.add(loss.item(), int((x.argmax(1) == y).sum()), len(y))
+                slot.seen += len(y)
+                if not torch.isfinite(loss):
+                    failed[slot.index] = loss.item()
+            fills.append(strips.fill)
+            examples += len(strips.lengths)
+
+        for slot in active:
+            if slot.index in failed:
+                del slots[slot.index]
+                yield RunFailed(
+                    slot.job.run_id,
+                    f"the loss became {failed[slot.index]} in epoch {slot.epoch}, step "
+                    f"{slot.step + 1}: a lower learning rate usually helps",
+                )
+            else:
+                slot.update()
+        yield Stepped(examples, len(active), float(np.mean(fills)))
+
+        for slot in [slot for slot in active if slot.index in slots and slot.epoch_ended]:
+            yield _validate(bank, slot, judges)
+            if slot.finished:
+                yield _finish(bank, slot, judges)
+                del slots[slot.index]
+            else:
+                slot.next_epoch(time.perf_counter())
+
+
+def _validate(bank: Bank, slot: Slot, judges: Judges) -> EpochEnd:
+    logits = logits_of(bank, slot.index, judges.validation)
+    loss = cross_entropy(logits, judges.validation_labels)
+    state = bank.state(slot.index)
+    slot.judge(loss, logits, state)
+    return EpochEnd(
+        run_id=slot.job.run_id,
+        epoch=slot.epoch,
+        step=slot.step,
+        train_loss=slot.tally.loss / slot.tally.examples,
+        train_accuracy=slot.tally.right / slot.tally.examples,
+        validation_loss=loss,
+        validation_accuracy=_accuracy(logits, judges.validation_labels),
+        learning_rate=slot.learning_rate,
+        seconds=time.perf_counter() - slot.epoch_began,
+        state=state,
+    )
+
+
+def _finish(bank: Bank, slot: Slot, judges: Judges) -> RunEnd:
+    assert slot.best.logits is not None
+    trained = time.perf_counter() - slot.began
+    bank.load_state(slot.index, slot.best.state)
+    test = logits_of(bank, slot.index, judges.test)
+    return RunEnd(
+        run_id=slot.job.run_id,
+        epochs=slot.epoch,
+        best_epoch=slot.best.epoch,
+        seconds=time.perf_counter() - slot.began,
+        examples_per_second=slot.seen / trained,
+        validation=probabilities(slot.best.logits),
+        test=probabilities(test),
+        state=slot.best.state,
+    )
+
+
+def _accuracy(logits: np.ndarray, labels: Sequence[int] | Ints) -> float:
+    return float((logits.argmax(axis=1) == labels).mean())

@@ -1,0 +1,144 @@
+"""A slot's side of training: one run's data order, optimiser, schedule and early stopping."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from weft.config import Recipe
+from weft.nn.bank import Bank
+from weft.nn.dropout import Stream
+from weft.randomness import generator_for, seed_for
+from weft.text.tokens import Ints, Tokens
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run, ready to train."""
+
+    run_id: str
+    seed: int
+    """Decides initial weights, batches and dropout."""
+    tokens: Tokens
+    labels: Ints  # (B,) class of each example
+    recipe: Recipe
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps in one pass; the last batch may be smaller."""
+        return math.ceil(len(self.labels) / self.recipe.batch_size)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps until the learning rate reaches 0."""
+        return self.recipe.epochs * self.steps_per_epoch
+
+
+@dataclass
+class Tally:
+    """Sums over one epoch's training-mode logits."""
+
+    loss: float = 0.0  # sum over examples
+    right: int = 0
+    examples: int = 0
+
+    def add(self, loss: float, right: int, examples: int) -> None:
+        """Adds one batch, its loss being a mean."""
+        self.loss += loss * examples
+        self.right += right
+        self.examples += examples
+
+
+@dataclass
+class Best:
+    """The epoch whose weights a run keeps."""
+
+    epoch: int = 0
+    loss: float = math.inf  # on validation, nats
+    logits: NDArray[np.float64] | None = None  # (V, C) on validation
+    state: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Slot:
+    """One place of the bank and the run that sits in it.
+
+    Optimiser, schedule and clipping are torch's own, over the slot's views of the bank.
+    """
+
+    def __init__(self, bank: Bank, index: int, job: Job, now: float) -> None:
+        self.index, self.job = index, job
+        bank.enter(index, seed_for("init", job.seed))
+        self.parameters = bank.parameters_of(index)
+        for parameter in self.parameters:
+            assert parameter.grad is not None
+            parameter.grad.zero_()
+        recipe = job.recipe
+        self.optimiser = torch.optim.AdamW(
+            self.parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        total = job.total_steps
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimiser, lambda step: max(0.0, (total - step) / total)
+        )
+        self.epoch = 1
+        self.step = 0  # optimiser steps taken
+        self.seen = 0  # training examples seen
+        self.worse = 0  # epochs since the best
+        self.best = Best()
+        self.tally = Tally()
+        self.began = self.epoch_began = now
+        self.learning_rate = recipe.learning_rate
+        self._order = self._shuffle()
+
+    def _shuffle(self) -> Ints:
+        examples = len(self.job.labels)
+        return generator_for("batches", self.job.seed, self.epoch).permutation(examples)
+
+    def next_batch(self) -> Ints:
+        """Indices of the next batch, (B,)."""
+        begin = (self.step % self.job.steps_per_epoch) * self.job.recipe.batch_size
+        return self._order[begin : begin + self.job.recipe.batch_size]
+
+    def stream(self) -> Stream:
+        """The random bits of the step to come."""
+        return Stream(seed_for("dropout", self.job.seed), self.step)
+
+    def update(self) -> None:
+        """Clips the slot's gradients, moves its weights by one step and clears the gradients."""
+        torch.nn.utils.clip_grad_norm_(self.parameters, self.job.recipe.max_grad_norm)
+        self.learning_rate = float(self.schedule.get_last_lr()[0])
+        self.optimiser.step()
+        self.schedule.step()
+        self.optimiser.zero_grad(set_to_none=False)
+        self.step += 1
+
+    @property
+    def epoch_ended(self) -> bool:
+        """Whether the step just taken was the last of its epoch."""
+        return self.step > 0 and self.step % self.job.steps_per_epoch == 0
+
+    def judge(self, loss: float, logits: NDArray[np.float64], state: dict[str, Tensor]) -> None:
+        """Takes note of a validation; keeps a copy of the weights where it is the best yet."""
+        if loss < self.best.loss:
+            copy = {name: tensor.clone() for name, tensor in state.items()}
+            self.best = Best(self.epoch, loss, logits, copy)
+            self.worse = 0
+        else:
+            self.worse += 1
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run ends with the epoch just judged."""
+        return self.step >= self.job.total_steps or self.worse >= self.job.recipe.patience
+
+    def next_epoch(self, now: float) -> None:
+        """Begins the next epoch with a new order."""
+        self.epoch += 1
+        self.tally = Tally()
+        self.epoch_began = now
+        self._order = self._shuffle()

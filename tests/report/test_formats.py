@@ -1,0 +1,57 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from weft.report import formats
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0064498, "0.64 %"),
+        (0.0027, "0.27 %"),
+        (0.0099999, "1.0 %"),
+        (0.0999, "10 %"),
+        (0.5, "50 %"),
+        (0.999, "100 %"),
+        (1.0, "100 %"),
+        (0.0000336, "0.0034 %"),
+        (0.0, "0 %"),
+        (None, formats.MISSING),
+    ],
+)
+def test_shares_have_two_significant_digits(value: float | None, text: str) -> None:
+    assert formats.share(value) == text
+
+
+def test_the_usual_numbers() -> None:
+    assert formats.percent(0.8519) == "85.2 %"
+    assert formats.percent(1.0) == "100.0 %"
+    assert formats.points(-0.0114) == "1.1"
+    assert formats.three(0.3636) == "0.364"
+    assert formats.whole(22_861_826) == "22,861,826"
+    assert formats.short(12.345) == "12.3"
+    assert formats.short(99.96) == "100"
+    assert formats.short(1234.5) == "1,234"
+    assert formats.few(4.0) == "4"
+    assert formats.few(4.67) == "4.7"
+    assert formats.count(1, "seed") == "1 seed"
+    assert formats.count(1200, "seed") == "1,200 seeds"
+
+
+def test_what_is_missing_or_no_number_is_a_dash() -> None:
+    plain = (formats.percent, formats.points, formats.three, formats.whole)
+    for write in (*plain, formats.short, formats.few, formats.share):
+        for value in (None, math.nan, math.inf):
+            assert write(value) == formats.MISSING
+
+
+def test_the_spread_says_what_it_is() -> None:
+    assert formats.spread(1, None, 0.8, 0.8) == "one seed"
+    assert formats.spread(2, 0.02, 0.8411, 0.8633) == "84.1\u201386.3"
+    assert formats.spread(3, 0.0114, 0.84, 0.86) == "SD 1.1"
+    assert formats.spread(3, None, None, None) == formats.MISSING

@@ -1,0 +1,107 @@
+"""The summary's means and spreads, and how they look in a terminal and in Markdown."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean, stdev
+
+import pytest
+from rich.console import Console
+
+from weft.report import read
+from weft.report.markdown import code, markdown_table, plain, to_markdown
+from weft.report.tables import render, summary
+from weft.study.ledger import Ledger
+
+MakeStudy = Callable[..., Path]
+
+
+def test_means_and_spreads_are_those_of_the_ledger(make_study: MakeStudy) -> None:
+    folder = make_study(sizes=(50, 100), methods=("lora", "tfidf"))
+    table = summary(read(folder).runs).set_index(["size", "method"])
+    with Ledger(folder / "ledger.sqlite", readonly=True) as ledger:
+        for (size, method), row in table.iterrows():
+            outcomes = [ledger.outcome(f"{method}-{size}-{seed}") for seed in range(3)]
+            for split in ("test", "validation"):
+                for metric in ("loss", "accuracy", "f1", "precision", "recall"):
+                    values = [getattr(getattr(outcome, split), metric) for outcome in outcomes]
+                    name = f"{split}_{metric}"
+                    assert row[name] == pytest.approx(fmean(values), rel=1e-12)
+                    assert row[f"{name}_sd"] == pytest.approx(stdev(values), rel=1e-12)
+                    assert row[f"{name}_min"] == min(values)
+                    assert row[f"{name}_max"] == max(values)
+            assert row["seeds"] == 3
+            assert row["share"] == outcomes[0].trainable / outcomes[0].total
+            assert row["seconds"] == pytest.approx(fmean(o.seconds for o in outcomes))
+
+
+def test_rows_are_by_size_then_method(make_study: MakeStudy) -> None:
+    folder = make_study(sizes=(800, 50), seeds=1, methods=("tfidf", "new", "probe", "lora"))
+    table = summary(read(folder).runs)
+    assert list(zip(table["size"], table["method"], strict=True)) == [
+        (size, method) for size in (50, 800) for method in ("lora", "probe", "tfidf", "new")
+    ]
+
+
+def test_only_runs_that_are_done_count(make_study: MakeStudy) -> None:
+    folder = make_study(
+        sizes=(50,), methods=("lora",), seeds=3, fail=("lora-50-0",), leave=("lora-50-2",)
+    )
+    table = summary(read(folder).runs)
+    assert list(table["seeds"]) == [1]
+    assert table["test_accuracy_sd"].isna().all()
+
+
+def test_nothing_done_is_an_empty_table(make_study: MakeStudy) -> None:
+    folder = make_study(sizes=(50,), methods=("lora",), seeds=1, leave=("lora-50-0",))
+    table = summary(read(folder).runs)
+    assert table.empty
+    assert "test_accuracy" in table.columns
+    assert render(table).row_count == 0
+
+
+def shown(table: object) -> str:
+    console = Console(width=80, file=io.StringIO(), color_system=None)
+    console.print(table)
+    return console.file.getvalue()
+
+
+def test_the_terminal_table_fits_80_columns(make_study: MakeStudy) -> None:
+    """Nothing is cut, even with the widest numbers and two seeds."""
+    folder = make_study(sizes=(8000, 56000), seeds=2)
+    text = shown(render(summary(read(folder).runs)))
+    assert "\u2026" not in text
+    lora = next(line for line in text.splitlines() if line.startswith("56,000"))
+    row = summary(read(folder).runs).set_index(["size", "method"]).loc[(56000, "lora")]
+    low, high = row["test_accuracy_min"], row["test_accuracy_max"]
+    assert lora.split() == [
+        *("56,000", "lora", "2", f"{100 * row['test_accuracy']:.1f}", "%"),
+        f"{100 * low:.1f}\u2013{100 * high:.1f}",
+        *(f"{row['test_f1']:.3f}", f"{row['test_loss']:.3f}"),
+        *(f"{100 * row['validation_accuracy']:.1f}", "%", "0.97", "%", "561"),
+    ]
+    assert "no interval" in " ".join(text.split())
+
+
+def test_the_markdown_table_has_a_line_per_size_and_method(make_study: MakeStudy) -> None:
+    table = summary(read(make_study(sizes=(1000,), seeds=3)).runs)
+    lines = to_markdown(table, "validation").splitlines()
+    assert len(lines) == 2 + 3
+    lora = table.iloc[0]
+    assert lines[2] == (
+        f"| 1,000 | lora | 3 | {100 * lora['validation_accuracy']:.1f} % "
+        f"| SD {100 * lora['validation_accuracy_sd']:.1f} | {lora['validation_f1']:.3f} "
+        f"| {lora['validation_precision']:.3f} | {lora['validation_recall']:.3f} "
+        f"| {lora['validation_loss']:.3f} |"
+    )
+
+
+def test_words_from_outside_cannot_break_a_page() -> None:
+    assert plain("a | b\nc <script> & *x* `y` [z](w)") == (
+        r"a \| b c &lt;script> &amp; \*x\* \`y\` \[z](w)"
+    )
+    assert plain("learning_rate _x_") == r"learning_rate \_x\_"
+    assert code("a`b") == "`` a`b ``"
+    assert markdown_table(("run",), [["a|b"]]).splitlines()[2] == r"| a\|b |"
