@@ -32,6 +32,7 @@ from weft.config import DataSettings
 from weft.data.sources import load
 from weft.data.splits import split
 from weft.errors import StudyError, WeftError
+from weft.study.presets import SST2
 
 MARGIN = 0.015  # of accuracy
 CONFIDENCE = 0.95
@@ -46,7 +47,8 @@ def main() -> int:
     arguments = _parse()
     sizes: dict[int, int] = dict(arguments.sizes)
     try:
-        settings = DataSettings(source="sst2", folder=str(arguments.data))
+        preset = DataSettings.model_validate(SST2["data"])
+        settings = preset.model_copy(update={"folder": str(arguments.data)})
         data = load(settings)
         splits = split(data, settings, sorted(sizes))
         # A study that was trained otherwise is refused before the peer spends its hours.
@@ -150,9 +152,10 @@ def _departures(facts: Row, hashes: dict[str, str]) -> list[str]:
     """In what the study differs from the peer, by its frozen config and the hashes of its data."""
     config: Row = facts["config"]
     asked = {**RECIPE, **LORA, "source": "sst2", "name": "minilm"}
-    asked |= {"validation_size": None, "balance": "auto"}
+    asked |= {name: SST2["data"][name] for name in ("validation_size", "balance")}
+    asked["pooling"] = "cls"  # the peer's head reads the first token
     found = {**config["recipe"], **config["lora"], **config["data"]}
-    found["name"] = config["backbone"]["name"]
+    found |= {name: config["backbone"][name] for name in ("name", "pooling")}
     found["target_modules"] = sorted(found["target_modules"] or LORA["target_modules"])
     faults = [
         f"{name} is {found[name]}, the peer has {value}"

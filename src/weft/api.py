@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from weft.config import LoraSettings, StudyConfig
 from weft.study.choice import LEDGER, MODEL, best_run
@@ -12,7 +12,7 @@ from weft.study.presets import resolve
 from weft.study.record import Outcome, RunKey
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pandas as pd  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
     from peft import LoraConfig
 
     from weft.classifier import Classifier
@@ -22,8 +22,10 @@ class Study:
     """A protocol and a grid of runs over one data set and one backbone, in one folder.
 
     Args:
-        data: `demo`, `sst2`, a file or folder, a hub name, or a TOML file.
-        backbone: `minilm`, a folder or a hub id.
+        data: `demo`, `sst2`, a file or folder, a hub name, or a TOML file; or the settings of the
+            data, e.g. `{"source": "reviews.csv", "text": "body"}`.
+        backbone: `minilm`, a folder or a hub id; or the settings of the backbone, e.g.
+            `{"name": "minilm", "pooling": "cls"}`.
         sizes: training sizes, ascending.
         seeds: how many seeds each size gets.
         methods: any of `lora`, `probe`, `tfidf`.
@@ -38,9 +40,9 @@ class Study:
 
     def __init__(
         self,
-        data: str | Path = "demo",
+        data: str | Path | Mapping[str, Any] = "demo",
         *,
-        backbone: str | None = None,
+        backbone: str | Mapping[str, Any] | None = None,
         sizes: Sequence[int] | None = None,
         seeds: int | None = None,
         methods: Sequence[str] | None = None,
@@ -56,7 +58,10 @@ class Study:
             "lora": None if lora is None else _lora(lora),
         }
         if backbone is not None:
-            over["backbone"] = {"name": backbone}
+            over["backbone"] = {"name": backbone} if isinstance(backbone, str) else dict(backbone)
+        if isinstance(data, Mapping):
+            over["data"] = dict(data)
+            data = str(data.get("source", "demo"))
         self.config: StudyConfig = resolve(str(data), over)
         self.folder = Path(out) if out is not None else default_folder(self.config)
 
@@ -67,7 +72,9 @@ class Study:
         study.config, study.folder = config, folder
         return study
 
-    def run(self, watch: Callable[[object], None] | None = None, command: str | None = None) -> Result:
+    def run(
+        self, watch: Callable[[object], None] | None = None, command: str | None = None
+    ) -> Result:
         """Makes every run not made yet, writes the report, and returns the result.
 
         Args:
@@ -144,7 +151,9 @@ def _lora(lora: LoraConfig | LoraSettings | Mapping[str, Any]) -> dict[str, Any]
         return dict(lora)
     from weft.export.peft import lora_settings
 
-    return lora_settings(lora.to_dict(), "the given LoraConfig").model_dump()
+    return lora_settings(
+        cast("dict[str, Any]", lora.to_dict()), "the given LoraConfig"
+    ).model_dump()
 
 
 def _silence(_: object) -> None:

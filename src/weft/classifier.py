@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from weft.data.splits import split
 from weft.errors import DataError, StudyError, TrainingError
 from weft.study.choice import model_folder
 from weft.study.presets import merged, validated
+
+if TYPE_CHECKING:
+    from weft.methods.predictor import Predictor
 
 
 class Classifier:
@@ -37,7 +40,20 @@ class Classifier:
         self.method, self.backbone, self.settings = method, backbone, settings
         self._folder: Path | None = None
         self._kept: tempfile.TemporaryDirectory[str] | None = None
-        self._predictor: Any = None
+        self._predictor: Predictor | None = None
+
+    @classmethod
+    def load(cls, name: str | Path, backbone: str | None = None) -> Self:
+        """A classifier from a folder (weft's or PEFT's), `STUDY:best` or `STUDY:RUN`.
+
+        Args:
+            name: as above.
+            backbone: where the encoder is now, if not where the model says.
+
+        Raises:
+            AdapterError: there is no model, or it does not fit the backbone.
+        """
+        return cls()._open(model_folder(str(name)), backbone)
 
     @property
     def classes_(self) -> NDArray[np.object_]:
@@ -52,7 +68,7 @@ class Classifier:
         """
         from weft.methods import Materials, make
         from weft.methods.base import Done, Item
-        from weft.nn.backbone import find
+        from weft.nn.source import find
         from weft.training.events import RunFailed
 
         data = _labelled(texts, y)
@@ -83,11 +99,12 @@ class Classifier:
         self, texts: Sequence[str], pairs: Sequence[str] | None = None
     ) -> NDArray[np.float64]:
         """(B, C) probabilities, columns in the order of `classes_`."""
-        return cast("NDArray[np.float64]", self._ready().probabilities(list(texts), pairs))
+        return self._ready().probabilities(list(texts), pairs)
 
     def score(self, texts: Sequence[str], y: Sequence[str] | Sequence[int]) -> float:
         """Accuracy on texts with known labels, 0 to 1."""
-        return float(np.mean(self.predict(texts) == np.asarray([str(label) for label in y])))
+        right = self.predict(texts) == np.asarray([str(label) for label in y])
+        return float(np.mean(cast("NDArray[np.bool_]", right)))
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Copies the model into a folder: adapter in PEFT's format, head, tokenizer, weft.json."""
@@ -100,36 +117,31 @@ class Classifier:
 
         self._predictor = load_predictor(folder, backbone)
         self._folder = folder
-        self.method = self._predictor.card.method
-        card = self._predictor.card.backbone
-        self.backbone = backbone or (card.name if card else self.backbone)
+        card = self._predictor.card
+        self.method = card.method
+        self.backbone = backbone or (card.backbone.name if card.backbone else self.backbone)
         return self
 
-    def _ready(self) -> Any:
+    def _ready(self) -> Predictor:
         if self._predictor is None:
             raise StudyError("this classifier is not trained yet", remedy="call fit, or weft.load")
         return self._predictor
 
 
 def load(name: str | Path, backbone: str | None = None) -> Classifier:
-    """A classifier from a folder (weft's or PEFT's), `STUDY:best` or `STUDY:RUN`.
-
-    Args:
-        name: as above.
-        backbone: where the encoder is now, if not where the model says.
-
-    Raises:
-        AdapterError: there is no model, or it does not fit the backbone.
-    """
-    return Classifier()._open(model_folder(str(name)), backbone)
+    """`Classifier.load` by its short name, `weft.load`."""
+    return Classifier.load(name, backbone)
 
 
 def _labelled(texts: Sequence[str], y: Sequence[str] | Sequence[int]) -> LabelledText:
     texts, y = list(texts), [str(label) for label in y]
     remedy = "give one label a text, no blank text, and at least two different labels"
     if len(texts) != len(y):
-        raise DataError("texts and labels differ in number", found=f"{len(texts)}, {len(y)}", remedy=remedy)
-    blank = [k for k, text in enumerate(texts) if not isinstance(text, str) or not text.strip()]
+        raise DataError(
+            "texts and labels differ in number", found=f"{len(texts)}, {len(y)}", remedy=remedy
+        )
+    given = cast("list[object]", texts)  # a caller may give anything
+    blank = [k for k, text in enumerate(given) if not isinstance(text, str) or not text.strip()]
     if blank:
         raise DataError(f"text {blank[0]} is blank or no string", remedy=remedy)
     names = tuple(sorted(set(y)))

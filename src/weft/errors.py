@@ -1,12 +1,12 @@
 """Every error a user can meet. Each says what is wrong, what was found, and what to do.
 
-    WeftError                    exit code 1
-    ├── ConfigError              2   a setting that cannot be used
-    ├── DataError                2   labelled text that cannot be used
-    ├── BackboneError            2   an encoder that cannot be had or cannot be trained
-    ├── AdapterError             2   a saved model that cannot be loaded
-    ├── StudyError               1   a study's folder that does not fit what is asked of it
-    └── TrainingError            1   a run that could not go on
+WeftError                    exit code 1
+├── ConfigError              2   a setting that cannot be used
+├── DataError                2   labelled text that cannot be used
+├── BackboneError            2   an encoder that cannot be had or cannot be trained
+├── AdapterError             2   a saved model that cannot be loaded
+├── StudyError               1   a study's folder that does not fit what is asked of it
+└── TrainingError            1   a run that could not go on
 """
 
 from __future__ import annotations
@@ -39,9 +39,7 @@ class WeftError(Exception):
         return _rebuild, (type(self), self.problem, self.remedy, self.found)
 
 
-def _rebuild(
-    kind: type[WeftError], problem: str, remedy: str, found: str | None
-) -> WeftError:
+def _rebuild(kind: type[WeftError], problem: str, remedy: str, found: str | None) -> WeftError:
     return kind(problem, remedy=remedy, found=found)
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from weft.evidence.scores import Scores
 from weft.randomness import generator_for
 from weft.study.ledger import Ledger
-from weft.evidence.scores import Scores
 from weft.study.record import EpochRow, Outcome, RunKey
 
 MakeStudy = Callable[..., Path]

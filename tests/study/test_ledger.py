@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from weft.errors import StudyError
+from weft.evidence.scores import Scores
 from weft.study.ledger import Ledger
 from weft.study.ledger_file import SCHEMA_VERSION
-from weft.evidence.scores import Scores
 from weft.study.record import EpochRow, Outcome, RunKey
 
 KEYS = [RunKey("b1", "lora", 50, 0), RunKey("a2", "probe", 50, 0), RunKey("c3", "lora", 100, 1)]

@@ -55,8 +55,9 @@ def main() -> None:
     except KeyboardInterrupt:
         from weft.study.runner import typed_command
 
+        again = typed_command()
         print(
-            f"\ninterrupted; what was finished is kept. The same command goes on:\n  {typed_command()}",
+            f"\ninterrupted; what was finished is kept. The same command goes on:\n  {again}",
             file=sys.stderr,
         )
         sys.exit(130)

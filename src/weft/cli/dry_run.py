@@ -45,7 +45,9 @@ def print_plan(config: StudyConfig, folder: Path) -> None:
         try:
             _parameters(console, config, classes)
         except BackboneError as error:
-            console.print(f"backbone  {_first_line(error)}\n          the study cannot start like this")
+            console.print(
+                f"backbone  {_first_line(error)}\n          the study cannot start like this"
+            )
     for line in departures(config):
         console.print(f"differs   {line}")
     _runs(console, config, sizes)
@@ -57,8 +59,8 @@ def _first_line(error: WeftError) -> str:
 
 
 def _parameters(console: Console, config: StudyConfig, classes: int) -> None:
-    from weft.nn.backbone import skeleton
-    from weft.nn.bank import count_parameters
+    from weft.nn.shapes import count_parameters
+    from weft.nn.skeleton import skeleton
 
     model, head, origin = skeleton(config.backbone, classes)
     trainable, total, peft_total = count_parameters(model, head, config.lora)

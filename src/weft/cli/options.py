@@ -33,7 +33,8 @@ Data = Annotated[
     ),
 ]
 Folder = Annotated[
-    str | None, _option("--data", help="Folder of the preset's files, e.g. GLUE's TSVs.", panel=_DATA)
+    str | None,
+    _option("--data", help="Folder of the preset's files, e.g. GLUE's TSVs.", panel=_DATA),
 ]
 Text = Annotated[str | None, _option("--text", help="Column of the text.", panel=_DATA)]
 TextPair = Annotated[
@@ -49,7 +50,9 @@ ValidationSize = Annotated[
 ]
 Balance = Annotated[
     str | None,
-    _option("--balance", help="auto, balanced, stratified, or strict (refuse if not).", panel=_DATA),
+    _option(
+        "--balance", help="auto, balanced, stratified, or strict (refuse if not).", panel=_DATA
+    ),
 ]
 Backbone = Annotated[
     str | None, _option("--backbone", help="minilm, a folder, or a hub id.", panel=_MODEL)
@@ -60,7 +63,9 @@ Revision = Annotated[
 Pooling = Annotated[str | None, _option("--pooling", help="auto, cls or mean.", panel=_MODEL)]
 Precision = Annotated[
     str | None,
-    _option("--precision", help="auto, bf16, float32 or float64, of frozen products.", panel=_MODEL),
+    _option(
+        "--precision", help="auto, bf16, float32 or float64, of frozen products.", panel=_MODEL
+    ),
 ]
 MaxLength = Annotated[
     int | None, _option("--max-length", help="Tokens that a text is cut to.", panel=_MODEL)
@@ -83,13 +88,17 @@ BatchSize = Annotated[
     int | None, _option("--batch-size", help="Examples per step and run (32).", panel=_RECIPE)
 ]
 Epochs = Annotated[int | None, _option("--epochs", help="At most so many (5).", panel=_RECIPE)]
-WeightDecay = Annotated[float | None, _option("--weight-decay", help="Of AdamW (0).", panel=_RECIPE)]
+WeightDecay = Annotated[
+    float | None, _option("--weight-decay", help="Of AdamW (0).", panel=_RECIPE)
+]
 MaxGradNorm = Annotated[
     float | None, _option("--max-grad-norm", help="Clip each run's gradient at (1).", panel=_RECIPE)
 ]
 Patience = Annotated[
     int | None,
-    _option("--patience", help="Stop after so many epochs without a better loss (2).", panel=_RECIPE),
+    _option(
+        "--patience", help="Stop after so many epochs without a better loss (2).", panel=_RECIPE
+    ),
 ]
 Sizes = Annotated[
     str | None, _option("--sizes", help="Training sizes, e.g. 250,1000,4000.", panel=_GRID)
@@ -98,12 +107,8 @@ Seeds = Annotated[int | None, _option("--seeds", help="Seeds per size (3).", pan
 SeedsAt = Annotated[
     str | None, _option("--seeds-at", help="Another number at a size, e.g. 56000:2.", panel=_GRID)
 ]
-Methods = Annotated[
-    str | None, _option("--methods", help="Any of lora,probe,tfidf.", panel=_GRID)
-]
-Slots = Annotated[
-    int | None, _option("--slots", help="Runs trained at once (6).", panel=_BANK)
-]
+Methods = Annotated[str | None, _option("--methods", help="Any of lora,probe,tfidf.", panel=_GRID)]
+Slots = Annotated[int | None, _option("--slots", help="Runs trained at once (6).", panel=_BANK)]
 StripWidth = Annotated[
     int | None, _option("--strip-width", help="Tokens per strip; else by length.", panel=_BANK)
 ]
@@ -119,9 +124,7 @@ DryRun = Annotated[
     bool,
     typer.Option("--dry-run", help="Print the plan and train nothing.", rich_help_panel=_OUT),
 ]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=_OUT)
-]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=_OUT)]
 Json = Annotated[
     bool, typer.Option("--json", help="Results as JSON on standard output.", rich_help_panel=_OUT)
 ]

@@ -10,9 +10,7 @@ from weft.api import Result
 from weft.study.runner import Opened
 
 
-def print_result(
-    result: Result, opened: Opened | None, *, as_json: bool, quiet: bool
-) -> None:
+def print_result(result: Result, opened: Opened | None, *, as_json: bool, quiet: bool) -> None:
     """The table, the answer, three predictions, the files, and what to type next."""
     if as_json:
         print((result.folder / "results.json").read_text(encoding="utf-8"), end="")
@@ -51,7 +49,7 @@ def _print_predictions(console: Console, result: Result, opened: Opened) -> None
     path = result.folder / f"{outcome.folder}/predictions.parquet"
     predicted, sure = read_predictions(path, "test")
     test, names = opened.splits.test, opened.data.label_names
-    truth = [names[label] for label in test.labels]
+    truth = [names[int(label)] for label in test.labels]
     right = [k for k in range(len(test)) if predicted[k] == truth[k]]
     wrong = [k for k in range(len(test)) if predicted[k] != truth[k]]
     by_sureness = sorted(right, key=lambda k: -sure[k])

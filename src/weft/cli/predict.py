@@ -49,7 +49,13 @@ def predict(
         first, second = [line for line in lines if line.strip()], None
     classifier = load(model, backbone=backbone)
     rows = classifier.predict_proba(first, second)
-    _write(first, second, [str(name) for name in classifier.classes_], rows.tolist(), json or out_format == "jsonl")
+    _write(
+        first,
+        second,
+        [str(name) for name in classifier.classes_],
+        rows.tolist(),
+        json or out_format == "jsonl",
+    )
 
 
 def _write(
@@ -72,7 +78,11 @@ def _write(
         if as_json:
             shares = {name: round(share, 6) for name, share in zip(labels, row, strict=True)}
             line = dict(zip(given, inputs, strict=True))
-            line |= {"label": labels[top], "probability": round(row[top], 6), "probabilities": shares}
+            line |= {
+                "label": labels[top],
+                "probability": round(row[top], 6),
+                "probabilities": shares,
+            }
             print(json.dumps(line, ensure_ascii=False))
         else:
             writer.writerow([*inputs, labels[top], *(f"{share:.6f}" for share in (row[top], *row))])

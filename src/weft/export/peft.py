@@ -15,17 +15,27 @@ from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import (
+    load_file,  # pyright: ignore[reportUnknownVariableType]  (its PathLike is bare)
+    save_file,  # pyright: ignore[reportUnknownVariableType]  (its PathLike is bare)
+)
 from torch import Tensor
 
 from weft.config import LoraSettings
 from weft.errors import AdapterError
 from weft.export.card import BackboneCard
 from weft.nn.backbone import Backbone
-from weft.nn.bank import PREFIX, Bank
+from weft.nn.bank import Bank
+from weft.nn.shapes import PREFIX
 
 CONFIG, WEIGHTS, HEAD = "adapter_config.json", "adapter_model.safetensors", "head.safetensors"
 _MINILM_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
+_UNTRAINED = (  # settings of PEFT's that ask for more than plain LoRA
+    *("use_dora", "use_rslora", "use_qalora", "alora_invocation_tokens", "rank_pattern"),
+    *("alpha_pattern", "layers_to_transform", "layer_replication", "trainable_token_indices"),
+    *("target_parameters", "exclude_modules", "fan_in_fan_out", "megatron_config", "lora_bias"),
+    *("eva_config", "corda_config"),
+)
 _PEFT_HEADS = {"classifier", "score"}  # what PEFT itself trains and saves of a classifier
 
 
@@ -71,7 +81,7 @@ def save_adapter(folder: Path, bank: Bank, state: Mapping[str, Tensor]) -> None:
     # PEFT keeps the names as sets, whose order varies from process to process
     fields = {
         key: sorted(cast("set[str]", value)) if isinstance(value, set) else value
-        for key, value in config.to_dict().items()
+        for key, value in cast("dict[str, Any]", config.to_dict()).items()
     }
     text = json.dumps(fields, indent=2, sort_keys=True)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
@@ -82,7 +92,7 @@ def save_adapter(folder: Path, bank: Bank, state: Mapping[str, Tensor]) -> None:
         save_file(_renamed(head, PREFIX, ""), folder / HEAD, metadata={"format": "pt"})
         tensors = _renamed(tensors, f"{PREFIX}base.", PREFIX)
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
-    backbone.tokenizer.save_pretrained(str(folder))
+    cast("Any", backbone.tokenizer).save_pretrained(str(folder))
 
 
 def _renamed(tensors: Mapping[str, Tensor], old: str, new: str) -> dict[str, Tensor]:
@@ -128,7 +138,14 @@ def read_adapter(folder: Path) -> SavedAdapter:
         raise AdapterError(
             f"the adapter in {folder} is damaged", found=str(error), remedy="save it again"
         ) from error
-    lora = lora_settings(config, str(folder))
+    try:
+        lora = lora_settings(config, str(folder))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise AdapterError(
+            f"{folder / CONFIG} is damaged: it does not describe a LoRA adapter",
+            found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            remedy="save the adapter again",
+        ) from error
     whole = [name for name in state if ".lora_" not in name]
     last = [name for name in whole if name.endswith(".weight")]
     heads = [name for name in last if name[len(PREFIX) :].split(".")[0] in _PEFT_HEADS]
@@ -165,15 +182,7 @@ def lora_settings(config: Mapping[str, Any], where: str) -> LoraSettings:
             f"{where}: adapters of type {config.get('peft_type')} are not supported",
             remedy="use LoRA",
         )
-    odd = {
-        name: config.get(name)
-        for name in (
-            "use_dora use_rslora use_qalora alora_invocation_tokens rank_pattern alpha_pattern "
-            "layers_to_transform layer_replication trainable_token_indices target_parameters "
-            "exclude_modules fan_in_fan_out megatron_config lora_bias eva_config corda_config"
-        ).split()
-        if config.get(name)
-    }
+    odd = {name: config.get(name) for name in _UNTRAINED if config.get(name)}
     if config.get("bias", "none") != "none":
         odd["bias"] = config["bias"]
     if config.get("init_lora_weights", True) is not True:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from weft.config import StudyConfig
 from weft.data.examples import Examples
 from weft.data.splits import Splits
-from weft.nn.backbone import Backbone, Source, load
+from weft.nn.backbone import Backbone, load
+from weft.nn.source import Source
 from weft.text.tokens import Tokens, tokenize
 from weft.training.events import EpochEnd, RunFailed, Stepped
 
@@ -45,7 +46,7 @@ class Done:
     examples_per_second: float
     save: Callable[[Path], None]
     """Writes the run's model into an existing folder."""
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 MethodEvent = Stepped | EpochEnd | RunFailed | Done

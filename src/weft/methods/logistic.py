@@ -48,21 +48,24 @@ def choose(
         train, validation: features (B, H), dense or sparse.
         labels, validation_labels: (B,) class indices; train may lack some of the `classes`.
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import log_loss
+    from sklearn import linear_model, metrics  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
+    from sklearn.exceptions import ConvergenceWarning  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
+
+    # scikit-learn has no types; what comes out of it is cast where it is used
+    regression, judge = cast("Any", linear_model), cast("Any", metrics)
 
     best: tuple[float, Fit] | None = None
     for c in _GRID:
         with warnings.catch_warnings():
             # an unconverged C is judged by its validation loss like any other
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model = cast("Any", LogisticRegression(C=c, max_iter=300)).fit(train, labels)
+            model = regression.LogisticRegression(C=c, max_iter=300).fit(train, labels)
         rows = np.asarray(model.coef_), np.asarray(model.intercept_)
         parameters = rows[0].size + rows[1].size
         weight, bias = _all_classes(*rows, np.asarray(model.classes_), classes)
         fit = Fit(weight, bias, c, parameters)
-        loss = float(log_loss(validation_labels, fit.probabilities(validation), labels=range(classes)))
+        probabilities = fit.probabilities(validation)
+        loss = float(judge.log_loss(validation_labels, probabilities, labels=range(classes)))
         if best is None or loss < best[0]:
             best = (loss, fit)
     assert best is not None

@@ -32,9 +32,9 @@ class Lora:
         splits = materials.splits
         bank = Bank(materials.backbone(), config.lora, min(config.bank.slots, len(items)))
         judges = Judges(
-            Packed.of(materials.validation, pad=bank.pad),
+            Packed.of(materials.validation, bank),
             splits.validation.labels,
-            Packed.of(materials.test, pad=bank.pad),
+            Packed.of(materials.test, bank),
         )
         jobs = (self._job(item) for item in sorted(items, key=lambda i: (-i.size, i.seed)))
         for event in train(bank, jobs, judges, config.bank):

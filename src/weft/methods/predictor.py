@@ -15,8 +15,9 @@ from weft.errors import AdapterError
 from weft.export import card
 from weft.export.peft import CONFIG, SavedAdapter, backbone_card, read_adapter, restore
 from weft.methods import probe, tfidf
-from weft.nn.backbone import find, load
+from weft.nn.backbone import load
 from weft.nn.bank import Bank
+from weft.nn.source import find
 from weft.text.tokens import tokenize
 from weft.training.inference import Packed, logits_of, pooled_of, probabilities
 
@@ -93,7 +94,9 @@ def _foreign(folder: Path, backbone: str | None) -> Predictor:
             f"the adapter in {folder} does not say which encoder it belongs to",
             remedy="name it with --backbone",
         )
-    bank = _bank(BackboneSettings(name=name, pooling="cls"), adapter.classes, adapter.lora, adapter.head)
+    bank = _bank(
+        BackboneSettings(name=name, pooling="cls"), adapter.classes, adapter.lora, adapter.head
+    )
     names = getattr(bank.backbone.config, "id2label", {})
     labels = tuple(str(names.get(k, f"LABEL_{k}")) for k in range(adapter.classes))
     made = card.ModelCard(
@@ -106,9 +109,7 @@ def _of_adapter(
     saved: card.ModelCard, bank: Bank, adapter: SavedAdapter, folder: Path
 ) -> Predictor:
     restore(bank, 0, adapter, str(folder))
-    return Predictor(
-        saved, lambda texts: probabilities(logits_of(bank, 0, _packed(bank, texts)))
-    )
+    return Predictor(saved, lambda texts: probabilities(logits_of(bank, 0, _packed(bank, texts))))
 
 
 def _bank(
@@ -121,7 +122,7 @@ def _bank(
 def _packed(bank: Bank, texts: Examples) -> Packed:
     backbone = bank.backbone
     tokens = tokenize(backbone.tokenizer, texts.texts, texts.pairs, backbone.max_length)
-    return Packed.of(tokens, pad=bank.pad)
+    return Packed.of(tokens, bank)
 
 
 def _same_weights(saved: card.ModelCard, bank: Bank, folder: Path) -> None:

@@ -6,10 +6,14 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import (
+    load_file,  # pyright: ignore[reportUnknownVariableType]  (its PathLike is bare)
+    save_file,  # pyright: ignore[reportUnknownVariableType]  (its PathLike is bare)
+)
 
 from weft.export import card
 from weft.export.peft import backbone_card
@@ -71,7 +75,7 @@ class Probe:
     def _save(self, backbone: Backbone, head: Linear, folder: Path) -> None:
         tensors = {"weight": head.weight.astype(np.float32), "bias": head.bias.astype(np.float32)}
         save_file(tensors, folder / WEIGHTS, metadata={"format": "np"})
-        backbone.tokenizer.save_pretrained(str(folder))
+        cast("Any", backbone.tokenizer).save_pretrained(str(folder))
         materials = self._materials
         card.write(
             folder,
@@ -86,7 +90,7 @@ class Probe:
 
 def features(bank: Bank, tokens: Tokens) -> NDArray[np.float32]:
     """Pooled features of a bank whose slot 0 holds no update, (B, H)."""
-    return pooled_of(bank, 0, Packed.of(tokens, pad=bank.pad)).astype(np.float32)
+    return pooled_of(bank, 0, Packed.of(tokens, bank)).astype(np.float32)
 
 
 def read_head(folder: Path) -> Linear:

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import (
+    load_file,  # pyright: ignore[reportUnknownVariableType]  (its PathLike is bare)
+    save_file,  # pyright: ignore[reportUnknownVariableType]  (its PathLike is bare)
+)
 
 from weft.data.examples import Examples
 from weft.errors import AdapterError
@@ -103,6 +106,6 @@ def read_model(folder: Path) -> tuple[Any, Linear]:
 
 
 def _vectoriser() -> Any:
-    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.feature_extraction import text  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
 
-    return cast("Any", TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True))
+    return cast("Any", text).TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)

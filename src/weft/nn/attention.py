@@ -1,4 +1,4 @@
-"""Attention inside strips: plain batched products under a block-diagonal mask."""
+"""Attention inside strips: plain batched products under a mask that parts the examples."""
 
 from __future__ import annotations
 
@@ -7,19 +7,26 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import (
+    eager_mask,  # pyright: ignore[reportUnknownVariableType]  (bare callables among its arguments)
+)
 
 from weft.nn.dropout import BankDropout, masked
 
-NAME = "weft"
+PACKED = "weft"
+"""Several examples a strip: the mask is the layout's."""
+PADDED = "weft-padded"
+"""One example a strip: the mask is transformers' own, windows and all."""
 
 
 def register() -> None:
-    """Makes `attn_implementation="weft"` known to transformers.
+    """Makes both names known to transformers as attention implementations.
 
     The mask registry needs the name too: for a name it does not know, transformers drops masks.
     """
-    AttentionInterface.register(NAME, strip_attention)
-    AttentionMaskInterface.register(NAME, _given_mask)
+    for name, mask in ((PACKED, _given_mask), (PADDED, cast("Any", eager_mask))):
+        cast("Any", AttentionInterface).register(name, strip_attention)
+        cast("Any", AttentionMaskInterface).register(name, mask)
 
 
 def _given_mask(*_: Any, attention_mask: Tensor | None = None, **__: Any) -> Tensor | None:
@@ -41,7 +48,7 @@ def strip_attention(
     Args:
         module: the attention layer; its `bank_dropout` draws the mask of the probabilities.
         query, key, value: (N, heads, S, D).
-        attention_mask: (N, 1, S, S) additive, from the layout.
+        attention_mask: (N, 1, S, S) additive; None where every token sees every other.
         dropout: what transformers read off the layer; the layer's own `bank_dropout` has it.
         scaling: factor of the scores, 1 / sqrt(D) where None.
 
@@ -49,11 +56,12 @@ def strip_attention(
         (N, S, heads, D), and no weights.
     """
     del dropout
-    assert attention_mask is not None and attention_mask.dim() == 4
     heads = query.shape[1]
-    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    scores = torch.matmul(query * scaling, key.transpose(2, 3))  # (N, heads, S, S)
-    scores = scores + attention_mask.to(scores.dtype)
+    factor: float = query.shape[-1] ** -0.5 if scaling is None else scaling
+    scores = torch.matmul(query * factor, key.transpose(2, 3))  # (N, heads, S, S)
+    if attention_mask is not None:
+        assert attention_mask.dim() == 4
+        scores = scores + attention_mask.to(scores.dtype)
     probabilities = torch.softmax(scores, dim=-1)
     layer = cast("BankDropout", module.bank_dropout)
     keep = layer.square_mask(heads, probabilities.dtype)

@@ -16,14 +16,25 @@ import torch
 from torch import Tensor, nn
 
 from weft.config import LoraSettings
-from weft.errors import BackboneError, ConfigError
-from weft.nn.backbone import DTYPES, Backbone, MeanClassifier, position_offset
+from weft.errors import BackboneError
+from weft.nn.anatomy import (
+    accepted_inputs,
+    attention_dropout,
+    bare,
+    encoder_name,
+    layers_of,
+    named_modules,
+    packable,
+    position_offset,
+    use_attention,
+)
+from weft.nn.attention import PACKED, PADDED
+from weft.nn.backbone import DTYPES, Backbone
 from weft.nn.dropout import BankDropout, Layout, Step, Stream
 from weft.nn.leaves import BankLinear, BankLora, FrozenLinear
+from weft.nn.shapes import PREFIX, count_parameters, shapes_of, target_names
+from weft.nn.verify import Reference, agree, reference, refusal
 from weft.text.packing import Strips, pack
-from weft.text.tokens import Tokens
-
-PREFIX = "base_model.model."  # of every name that PEFT saves
 
 
 class Bank(nn.Module):
@@ -40,32 +51,42 @@ class Bank(nn.Module):
 
     Raises:
         ConfigError: no layer bears the wanted name.
-        BackboneError: packing changes what this encoder computes.
+        BackboneError: neither packed nor padded does the bank compute what this encoder does.
     """
 
     def __init__(self, backbone: Backbone, lora: LoraSettings, slots: int) -> None:
         super().__init__()
         self.backbone, self.lora, self.slots = backbone, lora, slots
-        model = backbone.model
-        self.pad = int(backbone.tokenizer.pad_token_id or 0)
+        model = cast("nn.Module", backbone.model)
+        self.pad = cast("int | None", backbone.tokenizer.pad_token_id) or 0
         self._offset = position_offset(model)
         self._step = Step()
-        layers = _layers(model)
-        self.targets = target_names(model, lora)
+        layers = layers_of(model)
+        self.padded = not packable(model)
+        """Whether each example has a strip of its own, because this encoder cannot be packed."""
+        self.targets = target_names(model, lora, backbone.fresh)
         counts = count_parameters(model, backbone.fresh, lora)
         self.trainable, self.total, self.peft_total = counts
         dtype = torch.float64 if backbone.precision == "float64" else torch.float32
         model.to(dtype)
         self.trained: dict[str, nn.Parameter] = {}
-        for name, shape in _shapes(model, self.targets, backbone.fresh, lora.r).items():
+        for name, shape in shapes_of(model, self.targets, backbone.fresh, lora.r).items():
             parameter = nn.Parameter(torch.zeros(slots, *shape, dtype=dtype))
             parameter.grad = torch.zeros_like(parameter)
             self.trained[name] = parameter
-        reference = _alone(model, self._offset)
+        head = {
+            name: parameter.detach().clone()
+            for name, parameter in model.named_parameters()
+            if PREFIX + name in self.trained
+        }
+        try:
+            alone = reference(backbone, self._offset)
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            raise refusal(backbone, error) from error
         self._swap(model, layers)
         self.model = model
-        self._inputs = _accepted(model)
-        self._verify(reference)
+        self._inputs = accepted_inputs(model)
+        self._settle(alone, head)
         for module in cast("nn.Module", layers).modules():
             if isinstance(module, FrozenLinear):
                 module.to(DTYPES[backbone.precision])
@@ -75,7 +96,7 @@ class Bank(nn.Module):
     def _swap(self, model: nn.Module, layers: nn.ModuleList) -> None:
         trained = self.trained
         pooling = self.backbone.source.pooling
-        for name, module in list(model.named_modules()):
+        for name, module in named_modules(model):
             new: nn.Module | None = None
             if isinstance(module, nn.Dropout):
                 new = BankDropout(module.p, self._step)
@@ -96,53 +117,74 @@ class Bank(nn.Module):
             if new is not None:
                 parent, _, leaf = name.rpartition(".")
                 setattr(model.get_submodule(parent), leaf, new)
-        probability = _attention_dropout(model)
+        probability = attention_dropout(model)
         for module in [module for layer in layers for module in layer.modules()]:
             # the attention function is given the layer that called it, and finds its dropout here
-            if not isinstance(module, BankDropout | FrozenLinear | BankLora):
+            if not isinstance(module, BankDropout | FrozenLinear | BankLora | nn.ModuleList):
                 cast("Any", module).bank_dropout = BankDropout(probability, self._step)
-        layers[-1].register_forward_hook(self._mean if pooling == "mean" else self._first)
+        layers[-1].register_forward_hook(self._hand_on)
+        if pooling == "mean":
+            cast("Any", bare(model)).base_model.register_forward_hook(self._average)
 
-    def _first(self, _module: nn.Module, _inputs: Any, output: Any) -> Any:
-        """Hands on each example's first token: (N, S, H) -> (B, 1, H)."""
+    def _settle(self, alone: Reference, head: Mapping[str, Tensor]) -> None:
+        """Packs where packing changes nothing, else pads; refuses a model that bears neither.
+
+        Args:
+            alone: what the model computed by itself.
+            head: the weights that its head had then, by the model's names.
+        """
+        model, backbone = self.model, self.backbone
+        slot = self.state(0)
+        for name, tensor in head.items():
+            slot[PREFIX + name].copy_(tensor)
+        for padded in (True,) if self.padded else (False, True):
+            self.padded = padded
+            use_attention(model, PADDED if self.padded else PACKED)
+            try:
+                with torch.no_grad():
+                    strips = pack([(0, alone.tokens)], pad=self.pad, alone=self.padded)
+                    agree(self.pooled(strips), alone.pooled, "hidden states", backbone)
+                    agree(self(strips), alone.logits, "logits", backbone)
+            except (BackboneError, RuntimeError, ValueError, TypeError, IndexError) as error:
+                if padded:
+                    raise refusal(backbone, error) from error
+            else:
+                break
+        for tensor in slot.values():
+            tensor.zero_()
+
+    def _hand_on(self, _module: nn.Module, _inputs: Any, output: Any) -> Any:
+        """Behind the last layer: (N, S, H) -> (B, 1, H), by first token or mean.
+
+        A padded encoder needs it not: its strips are the examples, in order.
+        """
+        if self.padded:
+            return output
+        hidden = cast("Tensor", output[0] if isinstance(output, tuple) else output)
+        mean = self.backbone.source.pooling == "mean"
+        rows = self._mean(hidden) if mean else self._first(hidden)
+        return (rows, *output[1:]) if isinstance(output, tuple) else rows
+
+    def _average(self, _module: nn.Module, _inputs: Any, output: Any) -> Any:
+        """Behind the whole of a padded encoder: the mean, which it does not take by itself."""
+        if self.padded:
+            output.last_hidden_state = self._mean(output.last_hidden_state)
+        return output
+
+    def _first(self, hidden: Tensor) -> Tensor:
+        """Each example's first token: (N, S, H) -> (B, 1, H)."""
         assert self._step.layout is not None
-        hidden = cast("Tensor", output[0] if isinstance(output, tuple) else output)
-        first = hidden.flatten(0, 1).index_select(0, self._step.layout.first)[:, None]
-        return (first, *output[1:]) if isinstance(output, tuple) else first
+        return hidden.flatten(0, 1).index_select(0, self._step.layout.first)[:, None]
 
-    def _mean(self, _module: nn.Module, _inputs: Any, output: Any) -> Any:
-        """Hands on the mean of each example's tokens: (N, S, H) -> (B, 1, H)."""
-        assert self._step.layout is not None and self._step.strips is not None
-        hidden = cast("Tensor", output[0] if isinstance(output, tuple) else output)
+    def _mean(self, hidden: Tensor) -> Tensor:
+        """The mean of each example's tokens: (N, S, H) -> (B, 1, H)."""
         strips = self._step.strips
-        tokens = hidden.flatten(0, 1).index_select(0, torch.from_numpy(strips.place))
-        lengths = torch.from_numpy(strips.lengths)
+        assert strips is not None
+        tokens = hidden.flatten(0, 1).index_select(0, torch.as_tensor(strips.place))
+        lengths = torch.as_tensor(strips.lengths)
         example = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
         sums = tokens.new_zeros(len(lengths), tokens.shape[-1]).index_add(0, example, tokens)
-        mean = (sums / lengths[:, None].to(sums.dtype))[:, None]
-        return (mean, *output[1:]) if isinstance(output, tuple) else mean
-
-    def _verify(self, reference: list[tuple[Tensor, Tensor]]) -> None:
-        """Packs a few made-up examples and compares with the encoder as it came."""
-        tokens = [ids.numpy() for ids, _ in reference]
-        lengths = [len(ids) for ids in tokens]
-        flat = torch.cat([ids for ids, _ in reference]).numpy()
-        offsets = torch.tensor([0, *lengths]).cumsum(0).numpy()
-        batch = Tokens(flat, flat * 0, offsets, 0)
-        with torch.no_grad():
-            ours = self.pooled(pack([(0, batch)], pad=self.pad))
-        mean = self.backbone.source.pooling == "mean"
-        for row, (_, hidden) in zip(ours, reference, strict=True):
-            theirs = hidden.mean(0) if mean else hidden[0]
-            if not torch.allclose(row, theirs, rtol=1e-3, atol=1e-4):
-                raise BackboneError(
-                    f"{self.backbone.source.name} cannot be packed: several texts in one strip "
-                    "would change what it computes",
-                    found=f"{type(self.model).__name__}, largest difference "
-                    f"{(row - theirs).abs().max():.2g}",
-                    remedy="use an encoder with absolute positions and full attention: BERT, "
-                    "RoBERTa, DistilBERT, ELECTRA and their kin",
-                )
+        return (sums / lengths[:, None].to(sums.dtype))[:, None]
 
     # ---- computing
 
@@ -160,19 +202,21 @@ class Bank(nn.Module):
 
     def pooled(self, strips: Strips) -> Tensor:
         """What the encoder hands to the head: (B, H), by first token or mean, no dropout."""
-        prefix = "base" if isinstance(self.model, MeanClassifier) else self.model.base_model_prefix
-        base = cast("nn.Module", getattr(self.model, prefix))
+        base = cast("nn.Module", getattr(self.model, encoder_name(self.model)))
         return self._run(base, strips, None).last_hidden_state[:, 0]
 
     def _run(self, module: nn.Module, strips: Strips, streams: Sequence[Stream] | None) -> Any:
         step = self._step
         step.strips, step.streams, step.layout = strips, streams, Layout(strips)
         inputs = {
-            "input_ids": torch.from_numpy(strips.ids),
-            "attention_mask": step.layout.mask,
-            "position_ids": torch.from_numpy(strips.positions + self._offset),
-            "token_type_ids": torch.from_numpy(strips.types),
+            "input_ids": torch.as_tensor(strips.ids),
+            "token_type_ids": torch.as_tensor(strips.types),
         }
+        if self.padded:
+            inputs["attention_mask"] = torch.as_tensor(strips.example >= 0).long()
+        else:
+            inputs["attention_mask"] = step.layout.mask
+            inputs["position_ids"] = torch.as_tensor(strips.positions + self._offset)
         try:
             return module(**{k: v for k, v in inputs.items() if k in self._inputs})
         finally:
@@ -181,14 +225,14 @@ class Bank(nn.Module):
     # ---- slots
 
     def enter(self, slot: int, seed: int) -> None:
-        """Gives a slot the initial weights of a new run: A as PEFT, B zero, head as transformers."""
+        """Gives a slot a new run's initial weights: A as PEFT, B zero, head as transformers."""
         generator = torch.Generator().manual_seed(seed)
         spread = float(getattr(self.backbone.config, "initializer_range", 0.02))
         with torch.no_grad():
             for name, tensor in self.state(slot).items():
                 if name.endswith("lora_A.weight"):
                     nn.init.kaiming_uniform_(tensor, a=math.sqrt(5), generator=generator)
-                elif name.endswith("lora_B.weight") or name.endswith(".bias"):
+                elif name.endswith(("lora_B.weight", ".bias")):
                     tensor.zero_()
                 else:
                     tensor.normal_(0.0, spread, generator=generator)
@@ -211,113 +255,3 @@ class Bank(nn.Module):
             view.grad = parameter.grad[slot]
             views.append(view)
         return views
-
-
-def target_names(model: nn.Module, lora: LoraSettings) -> tuple[str, ...]:
-    """The linear layers that get an update: those whose name ends as the settings say.
-
-    Raises:
-        ConfigError: none does.
-    """
-    wanted = lora.target_modules
-    if wanted is None:
-        from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
-
-        kind = cast("Any", model.config).model_type
-        wanted = tuple(KNOWN.get(kind) or ("query", "value", "q_lin", "v_lin", "q_proj", "v_proj"))
-    layers = _layers(model)
-    inside = {id(module) for module in layers.modules()}
-    linear = [
-        name
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and id(module) in inside
-    ]
-    found = tuple(n for n in linear if any(n == w or n.endswith(f".{w}") for w in wanted))
-    if not found:
-        names = sorted({name.rpartition(".")[2] for name in linear})
-        raise ConfigError(
-            f"no linear layer of the encoder is called {' or '.join(wanted)}",
-            remedy=f"choose target_modules among {', '.join(names)}",
-        )
-    return found
-
-
-def count_parameters(
-    model: nn.Module, head: tuple[str, ...], lora: LoraSettings
-) -> tuple[int, int, int]:
-    """(trainable, distinct total, the total that PEFT prints) of a model, weights or none.
-
-    PEFT counts the head's frozen original beside its trained copy.
-    """
-    sizes = {
-        name: math.prod(shape)
-        for name, shape in _shapes(model, target_names(model, lora), head, lora.r).items()
-    }
-    update = sum(size for name, size in sizes.items() if ".lora_" in name)
-    total = sum(parameter.numel() for parameter in model.parameters()) + update
-    trainable = sum(sizes.values())
-    return trainable, total, total + trainable - update
-
-
-def _shapes(
-    model: nn.Module, targets: Sequence[str], head: Sequence[str], r: int
-) -> dict[str, tuple[int, ...]]:
-    """Shapes of one run's trained tensors, by PEFT's names for them."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for name in targets:
-        layer = cast("nn.Linear", model.get_submodule(name))
-        shapes[f"{PREFIX}{name}.lora_A.weight"] = (r, layer.in_features)
-        shapes[f"{PREFIX}{name}.lora_B.weight"] = (layer.out_features, r)
-    for name in head:
-        layer = cast("nn.Linear", model.get_submodule(name))
-        shapes[f"{PREFIX}{name}.weight"] = (layer.out_features, layer.in_features)
-        if layer.bias is not None:
-            shapes[f"{PREFIX}{name}.bias"] = (layer.out_features,)
-    return shapes
-
-
-def _layers(model: nn.Module) -> nn.ModuleList:
-    """The encoder's layers: its longest list of modules."""
-    lists = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
-    if not lists:
-        raise BackboneError(
-            f"{type(model).__name__} has no list of layers",
-            remedy="use an encoder built of layers: BERT, RoBERTa, DistilBERT, ELECTRA and kin",
-        )
-    return max(lists, key=len)
-
-
-def _attention_dropout(model: nn.Module) -> float:
-    config = cast("Any", model.config)
-    for name in ("attention_probs_dropout_prob", "attention_dropout"):
-        if hasattr(config, name):
-            return float(getattr(config, name))
-    return 0.0
-
-
-def _accepted(model: nn.Module) -> set[str]:
-    import inspect
-
-    base = model.base if isinstance(model, MeanClassifier) else model
-    return set(inspect.signature(cast("nn.Module", base).forward).parameters)
-
-
-def _alone(model: nn.Module, offset: int) -> list[tuple[Tensor, Tensor]]:
-    """(ids, last hidden states) of a few made-up examples, each by itself, as the encoder came."""
-    config = cast("Any", model.config)
-    implementation = config._attn_implementation
-    base = model.base if isinstance(model, MeanClassifier) else model
-    encoder = cast("Any", base).base_model
-    generator = torch.Generator().manual_seed(7)
-    low = min(offset + 8, config.vocab_size - 2)
-    rows: list[tuple[Tensor, Tensor]] = []
-    encoder.set_attn_implementation("eager")
-    try:
-        for length in (5, 9, 3):
-            ids = torch.randint(low, config.vocab_size, (length,), generator=generator)
-            with torch.no_grad():
-                hidden = encoder(input_ids=ids[None]).last_hidden_state[0]
-            rows.append((ids, hidden))
-    finally:
-        encoder.set_attn_implementation(implementation)
-    return rows

@@ -60,9 +60,9 @@ class Layout:
 
     def __post_init__(self) -> None:
         strips = self.strips
-        self.source = torch.from_numpy(strips.source)
-        self.first = torch.from_numpy(strips.place[np.cumsum(strips.lengths) - strips.lengths])
-        example = torch.from_numpy(strips.example)
+        self.source = torch.as_tensor(strips.source)
+        self.first = torch.as_tensor(strips.place[np.cumsum(strips.lengths) - strips.lengths])
+        example = torch.as_tensor(strips.example)
         same = example[:, :, None] == example[:, None, :]
         self.mask = torch.zeros(same.shape).masked_fill_(~same, -1e30)[:, None]
 
@@ -82,7 +82,7 @@ class Layout:
                 + strips.positions[:, None, None, :]
             )
             same = strips.example[:, :, None] == strips.example[:, None, :]
-            self._square = torch.from_numpy(np.where(same[:, None], index, 0))
+            self._square = torch.as_tensor(np.where(same[:, None], index, 0))
         return self._square
 
 
@@ -108,11 +108,12 @@ def _apply(x: Tensor, mask: Tensor, scale: float) -> Tensor:
 
 def masked(x: Tensor, mask: Tensor, scale: float) -> Tensor:
     """x * mask * scale, with its gradient; mask comes from `BankDropout` and has x's shape."""
-    return cast("Tensor", _Masked.apply(x.contiguous(), mask, scale))
+    return cast("Tensor", cast("Any", _Masked).apply(x.contiguous(), mask, scale))
 
 
 class BankDropout(nn.Module):
-    """Stands in for `nn.Dropout` on tensors whose rows are tokens (N, S, F) or examples (B, F)."""
+    """Stands in for `nn.Dropout` on tokens (N, S, F), on examples (B, F), and on attention
+    probabilities (N, heads, S, S)."""
 
     def __init__(self, p: float, step: Step) -> None:
         super().__init__()
@@ -125,8 +126,8 @@ class BankDropout(nn.Module):
         return f"p={self.p}"
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: (N, S, F) tokens of all strips, or (B, ..., F) one row an example."""
-        mask = self.mask(x)
+        """x: (N, S, F) tokens of all strips, (B, ..., F) a row an example, or (N, heads, S, S)."""
+        mask = self.square_mask(x.shape[1], x.dtype) if x.dim() == 4 else self.mask(x)
         return x if mask is None else masked(x, mask, self.scale)
 
     def mask(self, x: Tensor) -> Tensor | None:
@@ -134,7 +135,8 @@ class BankDropout(nn.Module):
         step = self._step
         if step.streams is None or self._threshold == 0:
             return None
-        assert step.strips is not None and step.layout is not None
+        assert step.strips is not None
+        assert step.layout is not None
         width = x.shape[-1]
         by_token = x.dim() == 3 and x.shape[:2] == step.strips.ids.shape
         rows = [s.tokens if by_token else s.examples for s in step.strips.segments]
@@ -149,8 +151,10 @@ class BankDropout(nn.Module):
         step = self._step
         if step.streams is None or self._threshold == 0:
             return None
-        assert step.strips is not None and step.layout is not None
-        area, begin, counts = step.strips.lengths**2, 0, []
+        assert step.strips is not None
+        assert step.layout is not None
+        area, begin = step.strips.lengths**2, 0
+        counts: list[int] = []
         for segment in step.strips.segments:
             counts.append(heads * int(area[begin : begin + segment.examples].sum()))
             begin += segment.examples
@@ -163,7 +167,7 @@ class BankDropout(nn.Module):
             stream.keep(count, self._threshold)
             for stream, count in zip(self._step.streams, counts, strict=True)
         ]
-        return torch.from_numpy(drawn[0] if len(drawn) == 1 else np.concatenate(drawn))
+        return torch.as_tensor(drawn[0] if len(drawn) == 1 else np.concatenate(drawn))
 
 
 def _bits(keep: Tensor, dtype: torch.dtype) -> Tensor:

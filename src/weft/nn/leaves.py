@@ -6,6 +6,8 @@ parameters meet a contiguous part of them; the products of different runs never 
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
 from torch import Tensor, nn
@@ -18,9 +20,9 @@ class FrozenLinear(nn.Module):
 
     def __init__(self, linear: nn.Linear, dtype: torch.dtype) -> None:
         super().__init__()
-        bias = None if linear.bias is None else linear.bias.detach().to(dtype)
+        bias = cast("Tensor | None", linear.bias)
         self.register_buffer("weight", linear.weight.detach().to(dtype).contiguous())
-        self.register_buffer("bias", bias)
+        self.register_buffer("bias", None if bias is None else bias.detach().to(dtype))
         self.weight: Tensor
         self.bias: Tensor | None
 
@@ -55,9 +57,12 @@ class BankLora(nn.Module):
         self._step = step
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: (N, S, in), the strips of each segment side by side -> (N, S, out)."""
+        """x: (N, S, in), the strips of each segment side by side, or in a pooler (B, in), one row
+        an example -> the same with `out` in place of `in`."""
         strips = self._step.strips
         assert strips is not None
+        by_strip = x.dim() == 3 and x.shape[:2] == strips.ids.shape
+        counts = [s.strips if by_strip else s.examples for s in strips.segments]
         dtype = self.base.weight.dtype
         x = x.to(dtype)
         result = self.base(x)
@@ -66,7 +71,7 @@ class BankLora(nn.Module):
         updates = [
             F.linear(F.linear(rows, a[segment.slot]), b[segment.slot])
             for rows, segment in zip(
-                x.split([segment.strips for segment in strips.segments]),
+                torch.split(x, counts),
                 strips.segments,
                 strict=True,
             )
@@ -96,7 +101,7 @@ class BankLinear(nn.Module):
         parts = [
             F.linear(rows, weights[s.slot], None if biases is None else biases[s.slot])
             for rows, s in zip(
-                x.to(self.weight.dtype).split([s.examples for s in strips.segments]),
+                torch.split(x.to(self.weight.dtype), [s.examples for s in strips.segments]),
                 strips.segments,
                 strict=True,
             )

@@ -43,7 +43,8 @@ def _best(rows: list[dict[str, Any]], size: int) -> tuple[str, bool]:
     """The method with the best mean validation accuracy at a size, and whether it ran alone."""
     here = [row for row in rows if row["size"] == size]
     methods = sorted({row["method"] for row in here}, key=method_rank)
-    best = max(methods, key=lambda method: _mean(here, method, "validation_accuracy"))
+    # rounded, so that equal scores tie and LoRA, which comes first, wins
+    best = max(methods, key=lambda method: round(_mean(here, method, "validation_accuracy"), 9))
     return best, len(methods) == 1
 
 

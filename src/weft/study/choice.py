@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import fmean
 
 from weft.errors import StudyError
 from weft.study.ledger import Ledger
@@ -13,23 +14,35 @@ MODEL = "adapter"
 
 
 def best_run(folder: Path) -> tuple[RunKey, Outcome]:
-    """The run with the highest validation accuracy, ties by validation loss; test never chooses.
+    """The run that validation chooses; test never does.
+
+    First the method and size with the highest mean validation accuracy over their seeds, LoRA
+    before the baselines where they tie; of its seeds, the one with the lowest validation loss. A
+    mean over seeds is harder to win by luck than a single run is.
 
     Raises:
         StudyError: the folder holds no study, or no finished run.
     """
     with Ledger(folder / LEDGER, readonly=True) as ledger:
-        done = [(key, ledger.outcome(key.run_id)) for key in ledger.keys()]
-    finished = [(key, outcome) for key, outcome in done if outcome is not None]
-    if not finished:
+        planned = ledger.keys()
+        done = [(key, ledger.outcome(key.run_id)) for key in planned]
+    cells: dict[tuple[str, int], list[tuple[RunKey, Outcome]]] = {}
+    for key, outcome in done:
+        if outcome is not None:
+            cells.setdefault((key.method, key.size), []).append((key, outcome))
+    if not cells:
         raise StudyError(
             f"the study in {folder} has no finished run",
             remedy="run it to its end: `weft study` with the same settings goes on with it",
         )
-    return min(
-        finished,
-        key=lambda pair: (-pair[1].validation.accuracy, pair[1].validation.loss, pair[0].run_id),
-    )
+
+    def standing(cell: tuple[str, int]) -> tuple[float, bool, int, str]:
+        method, size = cell
+        mean = fmean(outcome.validation.accuracy for _, outcome in cells[cell])
+        return (-round(mean, 9), method != "lora", size, method)
+
+    best = cells[min(cells, key=standing)]
+    return min(best, key=lambda pair: (pair[1].validation.loss, pair[0].run_id))
 
 
 def model_folder(name: str) -> Path:
@@ -45,7 +58,7 @@ def model_folder(name: str) -> Path:
     if run == "best":
         return folder / "runs" / best_run(folder)[0].run_id / MODEL
     with Ledger(folder / LEDGER, readonly=True) as ledger:
-        known = {key.run_id for key in ledger.keys()}
+        known = ledger.statuses()
     if run not in known:
         raise StudyError(
             f"the study in {folder} has no run {run}",

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from weft.study.ledger_file import faults_of, open_ledger
 from weft.evidence.scores import Scores
+from weft.study.ledger_file import faults_of, open_ledger
 from weft.study.record import EpochRow, Outcome, RunKey, SplitName, Status
 
 if TYPE_CHECKING:

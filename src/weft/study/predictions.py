@@ -23,8 +23,8 @@ def write_predictions(
         labels: (B,) true classes of each split.
         probabilities: (B, C) of each split.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    import pyarrow as pa  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
+    import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
 
     arrow, parquet = cast("Any", pa), cast("Any", pq)
     names = np.asarray(label_names, dtype=object)
@@ -42,7 +42,7 @@ def write_predictions(
 
 def read_predictions(path: Path, split: str) -> tuple[NDArray[np.object_], NDArray[np.float64]]:
     """The labels predicted on a split (B,), and the probability of each (B,)."""
-    import pyarrow.parquet as pq
+    import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
 
     table = cast("Any", pq).read_table(path, filters=[("split", "=", split)]).to_pandas()
     predicted = table["predicted"].to_numpy(dtype=object)

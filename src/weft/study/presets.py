@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 from pydantic import ValidationError
 
@@ -70,9 +70,9 @@ def merged(base: Tree, over: Mapping[str, Any]) -> Tree:
         if value is None:
             continue
         below = result.get(key)
-        if isinstance(value, Mapping) and isinstance(below, Mapping) and key != "seeds_at":
+        if _is_tree(value) and _is_tree(below) and key != "seeds_at":
             result[key] = merged(dict(below), value)
-        elif isinstance(value, Mapping) and key != "seeds_at":
+        elif _is_tree(value) and key != "seeds_at":
             result[key] = merged({}, value)
         else:
             result[key] = value
@@ -158,7 +158,7 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """A tree's leaves by dotted name."""
     leaves: dict[str, Any] = {}
     for key, value in tree.items():
-        if isinstance(value, Mapping) and key != "seeds_at":
+        if _is_tree(value) and key != "seeds_at":
             leaves |= flat(value, f"{prefix}{key}.")
         else:
             leaves[prefix + key] = value
@@ -166,15 +166,20 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def to_toml(config: StudyConfig) -> str:
-    """The configuration as TOML that `weft study FILE.toml` takes; settings left open are absent."""
+    """The configuration as TOML that `weft study FILE.toml` takes; what is left open is absent."""
     import tomli_w
 
     return tomli_w.dumps(_without_none(config.model_dump(mode="json")))
 
 
+def _is_tree(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether settings lie below; their keys are strings, as those of TOML and keywords are."""
+    return isinstance(value, Mapping)
+
+
 def _without_none(tree: Mapping[str, Any]) -> Tree:
     return {
-        str(key): _without_none(value) if isinstance(value, Mapping) else value
+        str(key): _without_none(value) if _is_tree(value) else value
         for key, value in tree.items()
         if value is not None
     }
@@ -212,5 +217,5 @@ def _fault(error: Mapping[str, Any]) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, tuple | list):
-        return ", ".join(map(str, value))
+        return ", ".join(map(str, cast("Sequence[object]", value)))
     return "left open" if value is None else str(value)

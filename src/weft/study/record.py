@@ -48,5 +48,5 @@ class Outcome:
     seconds: float  # wall time of the run
     examples_per_second: float  # training examples seen per second of that
     folder: str | None = None  # relative to the study's folder
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict[str, Any])
     """What only this method can say, e.g. PEFT's own parameter counts or the chosen C."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from weft.config import StudyConfig
 from weft.data.examples import LabelledText
@@ -88,25 +88,25 @@ def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -
     watch(opened)
     watch(Working(f"looking up the backbone {config.backbone.name}"))
     from weft.methods import Materials, make
-    from weft.nn.backbone import choose_precision, find
+    from weft.nn.backbone import choose_precision
+    from weft.nn.source import find
 
     needs_encoder = any(method != "tfidf" for method in config.methods)
     source = find(config.backbone) if needs_encoder else None
     precision = choose_precision(config.backbone.precision)
     frozen = _freeze(config, folder, precision)
     facts = _facts(opened, command)
+    identity = {"data": _digest(opened.data.hashes)}
     if source is not None:
+        identity["backbone"] = source.sha256
         facts["backbone"] = {
             "name": source.name,
             "origin": source.origin,
             "revision": source.revision,
-            "sha256": source.sha256,
+            "sha256": identity["backbone"],
             "pooling": source.pooling,
             "precision": precision,
         }
-    identity = {"data": _digest(opened.data.hashes)}
-    if source is not None:
-        identity["backbone"] = facts["backbone"]["sha256"]
     keys = plan(frozen, opened.splits, identity)
     with Ledger(folder / LEDGER) as ledger:
         _same_ground(ledger.facts(), facts, folder)
@@ -268,7 +268,8 @@ def _same_ground(before: dict[str, Any], now: dict[str, Any], folder: Path) -> N
 
 def _short(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {str(digest)[:12]}" for name, digest in sorted(value.items()))
+        hashes = cast("dict[str, Any]", value)
+        return ", ".join(f"{name} {str(digest)[:12]}" for name, digest in sorted(hashes.items()))
     return str(value)[:12]
 
 

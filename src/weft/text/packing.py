@@ -53,7 +53,11 @@ def strip_width(lengths: Ints) -> int:
 
 
 def pack(
-    batches: Sequence[tuple[int, Tokens]], *, pad: int, width: int | None = None
+    batches: Sequence[tuple[int, Tokens]],
+    *,
+    pad: int,
+    width: int | None = None,
+    alone: bool = False,
 ) -> Strips:
     """Packs each run's batch into strips of its own.
 
@@ -61,17 +65,22 @@ def pack(
         batches: (slot, examples) of each run that takes part in the step.
         pad: vocabulary index that fills empty places.
         width: tokens per strip; None: `strip_width` of all lengths.
+        alone: lay each example into a strip of its own, in order, the strips as wide as the
+            longest: the plain padded form, for encoders that cannot be packed.
     """
     tokens = [batch for _, batch in batches]
     lengths = np.concatenate([batch.lengths for batch in tokens])
-    width = max(width or 0, strip_width(lengths) if width is None else int(lengths.max()))
+    longest = int(lengths.max())
+    roomy = strip_width(lengths) if width is None else max(width, longest)
+    width = longest if alone else roomy
     strip = np.empty(len(lengths), dtype=np.int64)  # of each example
     start = np.empty(len(lengths), dtype=np.int64)  # of each example, within its strip
     segments: list[Segment] = []
     strips = examples = 0
     for slot, batch in batches:
         own = slice(examples, examples + len(batch))
-        count, strip[own], start[own] = _fit(batch.lengths, width)
+        place_in = _line_up if alone else _fit
+        count, strip[own], start[own] = place_in(batch.lengths, width)
         strip[own] += strips
         segments.append(Segment(slot, count, len(batch), int(batch.offsets[-1])))
         strips += count
@@ -117,7 +126,14 @@ def _fit(lengths: Ints, width: int) -> tuple[int, Ints, Ints]:
     return len(room), strip, start
 
 
-def pack_for_inference(tokens: Tokens, *, pad: int, strips: int = 48) -> list[tuple[Ints, Strips]]:
+def _line_up(lengths: Ints, _width: int) -> tuple[int, Ints, Ints]:
+    """One strip an example, in order."""
+    return len(lengths), np.arange(len(lengths)), np.zeros(len(lengths), dtype=np.int64)
+
+
+def pack_for_inference(
+    tokens: Tokens, *, pad: int, strips: int = 48, alone: bool = False
+) -> list[tuple[Ints, Strips]]:
     """All examples sorted by length and packed into steps of about `strips` strips.
 
     Returns (index, strips) per step: `index` (B',) says which examples the step holds. The
@@ -136,6 +152,6 @@ def pack_for_inference(tokens: Tokens, *, pad: int, strips: int = 48) -> list[tu
                 break
             end += 1
         index = order[begin:end]
-        steps.append((index, pack([(0, tokens.take(index))], pad=pad)))
+        steps.append((index, pack([(0, tokens.take(index))], pad=pad, alone=alone)))
         begin = end
     return steps

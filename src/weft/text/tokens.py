@@ -23,7 +23,6 @@ class Tokens:
     ids: Ints  # (T,) vocabulary index
     types: Ints  # (T,) token type: 1 for the second text of a pair
     offsets: Ints  # (B + 1,) example b holds tokens offsets[b]:offsets[b + 1]
-    truncated: int  # examples that were longer than the limit and lost their end
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -37,8 +36,9 @@ class Tokens:
         """The examples at `index` (B',), in that order."""
         lengths = self.lengths[index]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
-        place = np.repeat(self.offsets[index] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return Tokens(self.ids[place], self.types[place], offsets, 0)
+        begin = np.repeat(self.offsets[index] - offsets[:-1], lengths)
+        place = begin + np.arange(int(offsets[-1]))
+        return Tokens(self.ids[place], self.types[place], offsets)
 
 
 def tokenize(
@@ -54,7 +54,6 @@ def tokenize(
     ids: list[NDArray[np.int64]] = []
     types: list[NDArray[np.int64]] = []
     lengths: list[int] = []
-    truncated = 0
     for start in range(0, len(texts), _CHUNK):
         part = list(texts[start : start + _CHUNK])
         second = None if pairs is None else list(pairs[start : start + _CHUNK])
@@ -75,9 +74,6 @@ def tokenize(
             ids.append(np.asarray(row, dtype=np.int64))
             types.append(np.asarray(kind, dtype=np.int64))
             lengths.append(len(row))
-            truncated += len(row) == max_length
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
     empty = np.zeros(0, dtype=np.int64)
-    return Tokens(
-        np.concatenate([empty, *ids]), np.concatenate([empty, *types]), offsets, truncated
-    )
+    return Tokens(np.concatenate([empty, *ids]), np.concatenate([empty, *types]), offsets)

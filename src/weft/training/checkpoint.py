@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import (
+    save_file,  # pyright: ignore[reportUnknownVariableType]  (its PathLike is bare)
+)
 from torch import Tensor
 
 
@@ -16,4 +17,4 @@ def save_checkpoint(path: Path, state: Mapping[str, Tensor]) -> None:
     temporary = path.with_suffix(".part")
     tensors = {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
     save_file(tensors, temporary, metadata={"format": "pt"})
-    os.replace(temporary, path)
+    temporary.replace(path)

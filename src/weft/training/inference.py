@@ -22,9 +22,10 @@ class Packed:
     examples: int
 
     @classmethod
-    def of(cls, tokens: Tokens, *, pad: int) -> Packed:
-        """Packs all examples."""
-        return cls(pack_for_inference(tokens, pad=pad), len(tokens))
+    def of(cls, tokens: Tokens, bank: Bank) -> Packed:
+        """Packs all examples as the bank's encoder takes them."""
+        steps = pack_for_inference(tokens, pad=bank.pad, alone=bank.padded)
+        return cls(steps, len(tokens))
 
 
 def logits_of(bank: Bank, slot: int, packed: Packed) -> NDArray[np.float64]:
@@ -45,7 +46,7 @@ def _collect(bank: Bank, slot: int, packed: Packed, *, pooled: bool) -> NDArray[
             part = bank.pooled(own) if pooled else bank(own)
         if rows is None:
             rows = torch.zeros(packed.examples, part.shape[1], dtype=torch.float64)
-        rows[torch.from_numpy(index)] = part.double()
+        rows[torch.as_tensor(index)] = part.double()
     assert rows is not None, "a split holds at least one example"
     return rows.numpy()
 

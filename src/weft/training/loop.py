@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +30,9 @@ class Judges:
     test: Packed
 
 
-def train(bank: Bank, jobs: Iterable[Job], judges: Judges, settings: BankSettings) -> Iterator[Event]:
+def train(
+    bank: Bank, jobs: Iterable[Job], judges: Judges, settings: BankSettings
+) -> Iterator[Event]:
     """Trains all jobs through the bank's slots and tells what happens as it happens.
 
     A run that ends gives its slot to the next one waiting. Which run sits where and when depends
@@ -60,13 +63,15 @@ def train(bank: Bank, jobs: Iterable[Job], judges: Judges, settings: BankSetting
                 [(s.index, s.job.tokens.take(b)) for s, b in zip(group, batches, strict=True)],
                 pad=bank.pad,
                 width=settings.strip_width,
+                alone=bank.padded,
             )
             logits = bank(strips, [slot.stream() for slot in group])  # (B, C)
-            labels = [torch.from_numpy(s.job.labels[b]) for s, b in zip(group, batches, strict=True)]
+            pairs = zip(group, batches, strict=True)
+            labels = [torch.as_tensor(slot.job.labels[batch]) for slot, batch in pairs]
             parts = logits.split([len(own) for own in labels])
             losses = [F.cross_entropy(x, y) for x, y in zip(parts, labels, strict=True)]
             # runs share no trained weight, so each gets from the sum the gradient of its own loss
-            torch.stack(losses).sum().backward()
+            torch.autograd.backward(torch.stack(losses).sum())
             for slot, loss, x, y in zip(group, losses, parts, labels, strict=True):
                 slot.tally.add(loss.item(), int((x.argmax(1) == y).sum()), len(y))
                 slot.seen += len(y)
@@ -78,22 +83,31 @@ def train(bank: Bank, jobs: Iterable[Job], judges: Judges, settings: BankSetting
         for slot in active:
             if slot.index in failed:
                 del slots[slot.index]
-                yield RunFailed(
-                    slot.job.run_id,
-                    f"the loss became {failed[slot.index]} in epoch {slot.epoch}, step "
-                    f"{slot.step + 1}: a lower learning rate usually helps",
-                )
+                yield _failure(slot, "loss", failed[slot.index], slot.step + 1)
             else:
                 slot.update()
         yield Stepped(examples, len(active), float(np.mean(fills)))
 
         for slot in [slot for slot in active if slot.index in slots and slot.epoch_ended]:
-            yield _validate(bank, slot, judges)
+            ended = _validate(bank, slot, judges)
+            if not math.isfinite(ended.validation_loss):
+                del slots[slot.index]
+                yield _failure(slot, "validation loss", ended.validation_loss, slot.step)
+                continue
+            yield ended
             if slot.finished:
                 yield _finish(bank, slot, judges)
                 del slots[slot.index]
             else:
                 slot.next_epoch(time.perf_counter())
+
+
+def _failure(slot: Slot, what: str, value: float, step: int) -> RunFailed:
+    return RunFailed(
+        slot.job.run_id,
+        f"the {what} became {value} in epoch {slot.epoch}, step {step}: "
+        "a lower learning rate usually helps",
+    )
 
 
 def _validate(bank: Bank, slot: Slot, judges: Judges) -> EpochEnd:

@@ -61,7 +61,7 @@ class Best:
     epoch: int = 0
     loss: float = math.inf  # on validation, nats
     logits: NDArray[np.float64] | None = None  # (V, C) on validation
-    state: dict[str, Tensor] = field(default_factory=dict)
+    state: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
 
 
 class Slot:
@@ -78,7 +78,7 @@ class Slot:
             assert parameter.grad is not None
             parameter.grad.zero_()
         recipe = job.recipe
-        self.optimiser = torch.optim.AdamW(
+        self.optimiser: torch.optim.Optimizer = torch.optim.AdamW(
             self.parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
         total = job.total_steps

@@ -1,0 +1,200 @@
+"""Carrying a study out: what is bit for bit the same, what is told, and what is kept."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from tests import tiny
+from tests.cli.command import outcomes, reviews, tree, write_csv
+
+from weft.config import StudyConfig
+from weft.errors import ConfigError, StudyError
+from weft.study.ledger import Ledger
+from weft.study.presets import resolve
+from weft.study.runner import (
+    Begun,
+    Opened,
+    RunDone,
+    Working,
+    open_data,
+    run_study,
+    typed_command,
+)
+from weft.training.events import EpochEnd, Stepped
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runner")
+    write_csv(folder / "reviews.csv", reviews())
+    tiny.save(folder / "tiny", "bert")
+    return folder
+
+
+def config(place: Path, **over: Any) -> StudyConfig:
+    return resolve(
+        str(place / "reviews.csv"),
+        {
+            "backbone": {"name": str(place / "tiny"), "precision": "float32"},
+            "sizes": [16, 24],
+            "seeds": 2,
+            "methods": ["lora"],
+            "recipe": {"epochs": 2, "batch_size": 8},
+            **over,
+        },
+    )
+
+
+def run(config: StudyConfig, folder: Path) -> list[object]:
+    events: list[object] = []
+    assert run_study(config, folder, events.append, "typed")
+    return events
+
+
+def models(folder: Path) -> dict[str, bytes]:
+    found = tree(folder / "runs")
+    assert any(name.endswith("adapter_model.safetensors") for name in found)
+    return found
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_exact_runs_are_bit_for_bit_the_same_in_any_company(
+    place: Path, tmp_path: Path, pooling: str
+) -> None:
+    backbone = {"name": str(place / "tiny"), "precision": "float32", "pooling": pooling}
+    for name, slots, exact in (("one", 1, True), ("three", 3, True), ("fast", 3, False)):
+        bank = {"slots": slots, "exact": exact}
+        run(config(place, backbone=backbone, bank=bank), tmp_path / name)
+    one, three, fast = (models(tmp_path / name) for name in ("one", "three", "fast"))
+    assert one == three
+    assert one.keys() == fast.keys()  # the ids are the same, for the outcome is
+
+    for key, outcome in outcomes(tmp_path / "one").items():
+        other = outcomes(tmp_path / "fast")[key]
+        assert outcome is not None
+        assert other is not None
+        assert outcome.test.loss == pytest.approx(other.test.loss, rel=1e-2)
+
+
+def test_what_happens_is_told_in_order(place: Path, tmp_path: Path) -> None:
+    events = run(config(place, methods=["lora", "probe", "tfidf"], seeds=1), tmp_path)
+    kinds = [type(event) for event in events]
+    assert kinds[:3] == [Opened, Working, Begun]
+    (begun,) = (event for event in events if isinstance(event, Begun))
+    assert len(begun.keys) == len(begun.waiting) == 6
+    done = [event.key.method for event in events if isinstance(event, RunDone)]
+    assert done == ["tfidf"] * 2 + ["probe"] * 2 + ["lora"] * 2  # the quick ones first
+    assert kinds.count(EpochEnd) == 4
+    stepped = sum(event.examples for event in events if isinstance(event, Stepped))
+    assert stepped == 2 * (16 + 24)
+
+
+def test_a_run_is_whole_in_the_ledger_when_it_is_told(place: Path, tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def watch(event: object) -> None:
+        if isinstance(event, RunDone):
+            with Ledger(tmp_path / "ledger.sqlite", readonly=True) as ledger:
+                outcome = ledger.outcome(event.key.run_id)
+                epochs = ledger.epochs(event.key.run_id)
+            assert outcome == event.outcome
+            assert outcome is not None
+            assert (tmp_path / str(outcome.folder) / "adapter" / "weft.json").is_file()
+            losses = [row.validation_loss for row in epochs]
+            assert outcome.best_epoch == int(np.argmin(losses)) + 1
+            assert outcome.validation.loss == pytest.approx(min(losses), abs=1e-9)
+            seen.append(event.key.run_id)
+
+    run_study(config(place), tmp_path, watch, "typed")
+    assert len(seen) == 4
+
+
+@pytest.mark.parametrize("method", ["lora", "probe", "tfidf"])
+def test_the_scores_are_those_of_the_predictions(place: Path, tmp_path: Path, method: str) -> None:
+    chosen = config(place, methods=[method], seeds=1)
+    splits = run_and_open(chosen, tmp_path)
+    for run_id, outcome in outcomes(tmp_path).items():
+        assert outcome is not None
+        rows = pq.read_table(tmp_path / "runs" / run_id / "predictions.parquet").to_pandas()
+        assert list(rows.columns) == ["split", "index", "label", "predicted", "p:neg", "p:pos"]
+        for name, examples, scores in (
+            ("validation", splits.validation, outcome.validation),
+            ("test", splits.test, outcome.test),
+        ):
+            part = rows[rows["split"] == name]
+            assert list(part["index"]) == list(range(len(examples)))
+            assert list(part["label"]) == [("neg", "pos")[k] for k in examples.labels]
+            assert (part["label"] == part["predicted"]).mean() == pytest.approx(scores.accuracy)
+            own = part[["p:neg", "p:pos"]].to_numpy()[np.arange(len(part)), examples.labels]
+            assert -np.log(own).mean() == pytest.approx(scores.loss, rel=1e-6)
+
+
+def run_and_open(chosen: StudyConfig, folder: Path) -> Any:
+    run(chosen, folder)
+    return open_data(chosen).splits
+
+
+def test_the_facts_say_what_was_done(place: Path, tmp_path: Path) -> None:
+    run(config(place, methods=["probe"], seeds=1), tmp_path)
+    with Ledger(tmp_path / "ledger.sqlite", readonly=True) as ledger:
+        facts = ledger.facts()
+    assert facts["command"] == "typed"
+    assert facts["data"]["train"] == 84
+    assert facts["data"]["label_names"] == ["neg", "pos"]
+    assert facts["backbone"]["precision"] == "float32"
+    assert facts["backbone"]["pooling"] == "cls"
+    assert "published" not in facts
+    assert facts["departures"] == []
+
+
+def test_data_that_allow_no_such_size_leave_no_folder(place: Path, tmp_path: Path) -> None:
+    from weft.errors import DataError
+
+    with pytest.raises(DataError, match="The largest size that works is 84"):
+        run_study(config(place, sizes=[16, 85]), tmp_path / "study", lambda _: None, "typed")
+    assert not (tmp_path / "study").exists()
+
+
+def test_an_adapter_without_a_layer_is_refused_with_those_there_are(
+    place: Path, tmp_path: Path
+) -> None:
+    chosen = config(place, lora={"target_modules": ["query_key_value"]})
+    with pytest.raises(ConfigError, match="query_key_value") as caught:
+        run_study(chosen, tmp_path / "study", lambda _: None, "typed")
+    assert "query" in caught.value.remedy
+
+
+def test_a_folder_that_cannot_be_written_is_refused(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StudyError):
+        run_study(config(place), tmp_path / "file", lambda _: None, "typed")
+    with pytest.raises(StudyError):
+        run_study(config(place), tmp_path / "file" / "below", lambda _: None, "typed")
+
+
+def test_a_watcher_that_stops_leaves_what_was_done(place: Path, tmp_path: Path) -> None:
+    """As Ctrl-C does, wherever it strikes; afterwards everything comes out as it would have."""
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    chosen = config(place, bank={"exact": True})
+    run(chosen, whole)
+    for at in (EpochEnd, RunDone, Stepped):
+
+        def watch(event: object, at: type = at) -> None:
+            if isinstance(event, at):
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            run_study(chosen, cut, watch, "typed")
+    run(chosen, cut)
+    assert models(cut) == models(whole)
+    shutil.rmtree(cut)
+
+
+def test_a_command_is_quoted_as_it_must_be_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["/bin/weft", "study", "my reviews.csv", "--text", "a'b"])
+    assert typed_command() == """weft study 'my reviews.csv' --text 'a'"'"'b'"""
