@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from weft.config import LoraSettings, StudyConfig
-from weft.study.choice import LEDGER, MODEL, best_run
+from weft.study.choice import LEDGER, MODEL, best_run, run_of
 from weft.study.presets import resolve
 from weft.study.record import Outcome, RunKey
 
@@ -132,6 +132,14 @@ class Result:
         """The run that validation chooses, and what came out of it."""
         return best_run(self.folder)
 
+    def run_of(self, method: str, size: int, seed: int = 0) -> tuple[RunKey, Outcome]:
+        """One run by its place in the grid, and what came out of it; of several, the latest.
+
+        Raises:
+            StudyError: no such run is finished.
+        """
+        return run_of(self.folder, method, size, seed)
+
     def best(self) -> Classifier:
         """The model that validation chooses; test never does."""
         from weft.classifier import load
@@ -149,11 +157,9 @@ def _lora(lora: LoraConfig | LoraSettings | Mapping[str, Any]) -> dict[str, Any]
         return lora.model_dump()
     if isinstance(lora, Mapping):
         return dict(lora)
-    from weft.export.peft import lora_settings
+    from weft.export.peft import GIVEN, lora_settings
 
-    return lora_settings(
-        cast("dict[str, Any]", lora.to_dict()), "the given LoraConfig"
-    ).model_dump()
+    return lora_settings(cast("dict[str, Any]", lora.to_dict()), GIVEN).model_dump()
 
 
 def _silence(_: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -15,6 +16,8 @@ from weft.config import DataSettings, Method
 from weft.data.examples import Examples, LabelledText
 from weft.data.splits import split
 from weft.errors import DataError, StudyError, TrainingError
+from weft.export.card import FILE as CARD
+from weft.export.card import MODEL_FILES
 from weft.study.choice import model_folder
 from weft.study.presets import merged, validated
 
@@ -39,7 +42,6 @@ class Classifier:
     ) -> None:
         self.method, self.backbone, self.settings = method, backbone, settings
         self._folder: Path | None = None
-        self._kept: tempfile.TemporaryDirectory[str] | None = None
         self._predictor: Predictor | None = None
 
     @classmethod
@@ -81,8 +83,9 @@ class Classifier:
         splits = split(data, DataSettings(balance="stratified"), None)
         source = None if self.method == "tfidf" else find(config.backbone)
         materials = Materials(config, splits, data.label_names, None, source)
-        self._kept = tempfile.TemporaryDirectory(prefix="weft-")
-        folder = Path(self._kept.name)
+        folder = Path(tempfile.mkdtemp(prefix="weft-"))
+        # kept as long as this object; a TemporaryDirectory would warn when it goes
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         for event in make(self.method, materials).run([Item("fit", len(splits.pool), seed)]):
             if isinstance(event, RunFailed):
                 raise TrainingError(event.reason, remedy="lower recipe.learning_rate")
@@ -110,6 +113,9 @@ class Classifier:
         """Copies the model into a folder: adapter in PEFT's format, head, tokenizer, weft.json."""
         self._ready()
         assert self._folder is not None
+        if (Path(folder) / CARD).is_file() and not self._folder.samefile(folder):
+            for name in MODEL_FILES:  # of the model that lay there, which may be another method's
+                (Path(folder) / name).unlink(missing_ok=True)
         shutil.copytree(self._folder, folder, dirs_exist_ok=True)
 
     def _open(self, folder: Path, backbone: str | None) -> Self:

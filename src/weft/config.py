@@ -18,7 +18,9 @@ Precision = Literal["auto", "bf16", "float32", "float64"]
 class Settings(BaseModel):
     """Base of all settings: frozen, unknown keys refused, defaults checked too."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
+    )
 
 
 class DataSettings(Settings):

@@ -23,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+_INTERRUPTED = 130
 for command in (study, train, predict, report, doctor):
     app.command()(command)
 
@@ -52,12 +53,13 @@ def main() -> None:
     except WeftError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        from weft.study.runner import typed_command
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:  # Typer has made this of a KeyboardInterrupt
+            from weft.study.runner import typed_command
 
-        again = typed_command()
-        print(
-            f"\ninterrupted; what was finished is kept. The same command goes on:\n  {again}",
-            file=sys.stderr,
-        )
-        sys.exit(130)
+            again = typed_command()
+            print(
+                f"\ninterrupted; what was finished is kept. The same command goes on:\n  {again}",
+                file=sys.stderr,
+            )
+        raise

@@ -16,6 +16,7 @@ def doctor(
     import json as _json
 
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from weft.machine import checks
@@ -29,7 +30,8 @@ def doctor(
             table.add_column(heading, overflow="fold")
         marks = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "fail": "[red]fail[/]"}
         for check in found:
-            table.add_row(marks[check.state], check.name, check.found, check.remedy or "")
+            words = (check.name, check.found, check.remedy or "")
+            table.add_row(marks[check.state], *map(escape, words))
         Console().print(table)
     if any(check.state == "fail" for check in found):
         raise SystemExit(1)

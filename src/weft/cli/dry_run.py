@@ -23,8 +23,8 @@ def print_plan(config: StudyConfig, folder: Path) -> None:
     from weft.errors import BackboneError, DataError
     from weft.study.runner import open_data
 
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"[bold]Plan of the study {config.name}[/] (nothing is trained)")
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console.print(f"Plan of the study {config.name} (nothing is trained)", style="bold")
     sizes, classes = config.sizes, 2
     try:
         opened = open_data(config)

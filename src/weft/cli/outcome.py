@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 from rich.console import Console
+from rich.markup import escape
 
 from weft.api import Result
+from weft.study.record import Outcome
 from weft.study.runner import Opened
 
 
@@ -19,26 +22,30 @@ def print_result(result: Result, opened: Opened | None, *, as_json: bool, quiet:
 
     console = Console(highlight=False, soft_wrap=True)
     console.print(render(result.table))
-    console.print(f"\n[bold]Answer.[/] {result.answer}\n")
-    if opened is not None:
+    console.print(f"\n[bold]Answer.[/] {escape(result.answer)}\n")
+    finished = "done" in cast("Any", result.runs)["status"].tolist()
+    if opened is not None and finished:
         _print_predictions(console, result, opened)
     if quiet:
         return
     console.print("[bold]Written[/]")
     for path in result.files:
         if path.parent.name != "figures" and "runs" not in path.parts:
-            console.print(f"  {path}")
+            console.print(f"  {path}", markup=False)
     figures = [path for path in result.files if path.parent.name == "figures"]
     if figures:
         names = ", ".join(sorted({path.stem for path in figures}))
-        console.print(f"  {figures[0].parent}/  {names} (PDF and PNG)")
-    key, outcome = result.best_run()
-    console.print(f"  {result.folder / 'runs'}/  a folder a run: model, log, predictions")
-    console.print(
-        f"\nBest model by validation: {key.method} at {key.size:,}, seed {key.seed} "
-        f"({outcome.validation.accuracy:.1%} there)"
-    )
-    console.print(f'  weft predict {result.folder}:best "your own sentence"')
+        console.print(f"  {figures[0].parent}/  {names} (PDF and PNG)", markup=False)
+    runs = f"  {result.folder / 'runs'}/  a folder a run: model, log, predictions"
+    console.print(runs, markup=False)
+    if finished:
+        key, outcome = result.best_run()
+        console.print(
+            f"\nBest model by validation: {key.method} at {key.size:,}, seed {key.seed} "
+            f"({outcome.validation.accuracy:.1%} there)"
+        )
+        again = f'  weft predict {result.folder}:best "your own sentence"'
+        console.print(again, markup=False)
     console.print("[bold]Next[/]\n  weft study yours.csv")
 
 
@@ -56,13 +63,13 @@ def _print_predictions(console: Console, result: Result, opened: Opened) -> None
     first = by_sureness[:1]
     other = [k for k in by_sureness if first and truth[k] != truth[first[0]]][:1]
     chosen = [*first, *other, *sorted(wrong, key=lambda k: -sure[k])[: 3 - len(first + other)]]
-    console.print(
-        f"[bold]Three test sentences[/] read by the best model ({key.method}, {key.size:,} labels)"
-    )
+    count = {1: "One", 2: "Two", 3: "Three"}[len(chosen)]
+    heading = f"[bold]{count} test sentences[/] read by the best model"
+    console.print(f"{heading} ({key.method}, {key.size:,} labels)")
     for k in chosen:
         mark = "[green]right[/]" if predicted[k] == truth[k] else "[red]wrong[/]"
         said = f"{predicted[k]} {sure[k]:.0%}"
-        console.print(f"  {mark}  {said:<16}", end="")
+        console.print(f"  {mark}  {escape(f'{said:<16}')}", end="")
         console.print(_short(test.texts[k]), markup=False, end="")
         console.print("" if predicted[k] == truth[k] else f"  (is {truth[k]})", markup=False)
     console.print()
@@ -72,9 +79,8 @@ def _short(text: str) -> str:
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
-def print_model(result: Result, folder: Path, *, as_json: bool) -> None:
+def print_model(result: Result, outcome: Outcome, folder: Path, *, as_json: bool) -> None:
     """The one model that `weft train` made."""
-    _, outcome = result.best_run()
     if as_json:
         print((result.folder / "results.json").read_text(encoding="utf-8"), end="")
         return
@@ -84,5 +90,5 @@ def print_model(result: Result, folder: Path, *, as_json: bool) -> None:
         f"(F1 {outcome.test.f1:.3f}, loss {outcome.test.loss:.3f}); "
         f"validation, which chose the epoch: {outcome.validation.accuracy:.1%}"
     )
-    console.print(f"model     {folder}\nstudy     {result.folder}")
-    console.print(f'next      weft predict {folder} "your own sentence"')
+    console.print(f"model     {folder}\nstudy     {result.folder}", markup=False)
+    console.print(f'next      weft predict {folder} "your own sentence"', markup=False)

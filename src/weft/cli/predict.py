@@ -35,7 +35,7 @@ def predict(
 ) -> None:
     """Label texts with a saved model."""
     from weft.classifier import load
-    from weft.data.unlabelled import read_texts
+    from weft.data.unlabelled import read_texts, texts_of
     from weft.errors import ConfigError
 
     if texts and file:
@@ -45,8 +45,7 @@ def predict(
     elif file is not None:
         first, second = read_texts(file, column, pair_column)
     else:
-        lines = sys.stdin.read().splitlines()
-        first, second = [line for line in lines if line.strip()], None
+        first, second = texts_of(sys.stdin.read()), None
     classifier = load(model, backbone=backbone)
     rows = classifier.predict_proba(first, second)
     _write(

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
@@ -60,7 +61,7 @@ class Progress:
             case Opened():
                 self._open(event)
             case Working():
-                self._console.print(f"[dim]{event.what}[/]")
+                self._console.print(event.what, style="dim", markup=False)
             case Begun():
                 self._begin(event)
             case Stepped():
@@ -70,14 +71,16 @@ class Progress:
             case RunDone():
                 self._end(event)
             case RunFailed():
-                self._console.print(f"[red]failed[/] {self._sizes[event.run_id]}: {event.reason}")
+                self._console.print(
+                    f"[red]failed[/] {self._sizes[event.run_id]}: {escape(event.reason)}"
+                )
             case _:
                 pass
 
     def _open(self, event: Opened) -> None:
         self.opened = event
         splits = event.splits
-        self._console.print(f"[bold]{event.config.name}[/]  {event.data.origin}")
+        self._console.print(f"[bold]{escape(event.config.name)}[/]  {escape(event.data.origin)}")
         self._console.print(
             f"  pool {len(splits.pool):,}  validation {len(splits.validation):,}  "
             f"test {len(splits.test):,}  classes {len(event.data.label_names)}"
@@ -89,7 +92,8 @@ class Progress:
         backbone: dict[str, Any] | None = event.facts.get("backbone")
         if backbone:
             self._console.print(
-                f"  {backbone['origin']}; {backbone['pooling']} pooling, {backbone['precision']}"
+                f"  {backbone['origin']}; {backbone['pooling']} pooling, {backbone['precision']}",
+                markup=False,
             )
         done = len(event.keys) - len(event.waiting)
         kept = f", {done} finished before" if done else ""

@@ -10,13 +10,19 @@ import typer
 
 def report(
     studies: Annotated[list[Path], typer.Argument(help="One study's folder, or several.")],
-    json: Annotated[bool, typer.Option("--json", help="Results as JSON.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Results as JSON; of several studies, a list.")
+    ] = False,
 ) -> None:
     """Rebuild tables and figures of finished or unfinished studies, without training."""
     from weft.api import Result
     from weft.cli.outcome import print_result
     from weft.report import write
 
-    for folder in studies:
-        files = write(folder)
-        print_result(Result(folder, files=files), None, as_json=json, quiet=False)
+    written = [Result(folder, files=write(folder)) for folder in studies]
+    if json and len(written) > 1:
+        texts = [(one.folder / "results.json").read_text(encoding="utf-8") for one in written]
+        print(f"[{','.join(texts)}]")
+        return
+    for result in written:
+        print_result(result, None, as_json=json, quiet=False)

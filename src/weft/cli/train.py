@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,7 +16,8 @@ def train(
         Path, typer.Option("--out", "-o", help="Folder of the model.", rich_help_panel="Output")
     ] = Path("weft-model"),
     method: Annotated[
-        str, typer.Option(help="lora, probe or tfidf.", rich_help_panel="Grid")
+        Literal["lora", "probe", "tfidf"],
+        typer.Option(help="lora, probe or tfidf.", rich_help_panel="Grid"),
     ] = "lora",
     size: Annotated[
         int | None,
@@ -50,9 +51,11 @@ def train(
     """Train one classifier and save it; its study (log, scores, figures) lies beside it."""
     given = o.settings({**locals(), "methods": method, "seeds": 1})
     from weft.api import Study
+    from weft.classifier import load
     from weft.cli.outcome import print_model
     from weft.cli.progress import Progress
     from weft.errors import TrainingError
+    from weft.study.choice import MODEL
     from weft.study.presets import merged, resolve
     from weft.study.runner import open_data, typed_command
 
@@ -65,5 +68,6 @@ def train(
         raise TrainingError(
             "the run failed", remedy=f"see {out / 'study' / 'results.md'} for what it said"
         )
-    result.best().save_pretrained(out)
-    print_model(result, out, as_json=json)
+    key, outcome = result.run_of(method, largest)
+    load(result.folder / "runs" / key.run_id / MODEL).save_pretrained(out)
+    print_model(result, outcome, out, as_json=json)

@@ -30,8 +30,15 @@ def read_texts(
                 found=error.strerror,
                 remedy="Check the path and its permissions.",
             ) from error
-        lines = decode(raw, str(path)).splitlines()
-        return [line for line in lines if line.strip()], None
+        given = [name for name in (column, pair) if name is not None]
+        if given:
+            raise DataError(
+                f"{path} has no columns: every line of it is a text.",
+                found=f"the column {given[0]!r} asked for",
+                remedy="Leave out --text and --text-pair, or give the table one of the suffixes "
+                f"{', '.join(FORMATS)}.",
+            )
+        return texts_of(decode(raw, str(path))), None
     table = read_file(path)
     if column is None:
         usual = [name for name in table.names if name.casefold() in TEXTS]
@@ -44,6 +51,12 @@ def read_texts(
         column = usual[0]
     first = _cells(table, named(table, column, "text"))
     return first, None if pair is None else _cells(table, named(table, pair, "text-pair"))
+
+
+def texts_of(text: str) -> list[str]:
+    """The lines that are not blank. Only CR and LF end one: U+2028 and its kin stay in a text."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return [line for line in lines if line.strip()]
 
 
 def _cells(table: Table, column: str) -> list[str]:

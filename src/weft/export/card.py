@@ -8,9 +8,22 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from weft.config import Precision
 from weft.errors import AdapterError
 
 FILE = "weft.json"
+MODEL_FILES = (
+    FILE,
+    "adapter_config.json",
+    "adapter_model.safetensors",
+    "head.safetensors",
+    "probe.safetensors",
+    "tfidf.safetensors",
+    "vocabulary.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
+"""All that a model of any method consists of."""
 SCHEMA = 1
 
 
@@ -24,6 +37,8 @@ class BackboneCard(BaseModel):
     sha256: str
     pooling: Literal["cls", "mean"]
     max_length: int
+    precision: Precision = "auto"
+    """Of the products with which it was trained."""
 
 
 class ModelCard(BaseModel):

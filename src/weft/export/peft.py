@@ -36,6 +36,7 @@ _UNTRAINED = (  # settings of PEFT's that ask for more than plain LoRA
     *("target_parameters", "exclude_modules", "fan_in_fan_out", "megatron_config", "lora_bias"),
     *("eva_config", "corda_config"),
 )
+GIVEN = "the given LoraConfig"
 _PEFT_HEADS = {"classifier", "score"}  # what PEFT itself trains and saves of a classifier
 
 
@@ -48,6 +49,7 @@ def backbone_card(backbone: Backbone) -> BackboneCard:
         sha256=backbone.sha256,
         pooling=source.pooling,
         max_length=backbone.max_length,
+        precision=backbone.precision,
     )
 
 
@@ -183,6 +185,9 @@ def lora_settings(config: Mapping[str, Any], where: str) -> LoraSettings:
             remedy="use LoRA",
         )
     odd = {name: config.get(name) for name in _UNTRAINED if config.get(name)}
+    saved = cast("list[str]", config.get("modules_to_save") or [])
+    if where == GIVEN and not set(saved) <= _PEFT_HEADS:
+        odd["modules_to_save"] = saved
     if config.get("bias", "none") != "none":
         odd["bias"] = config["bias"]
     if config.get("init_lora_weights", True) is not True:

@@ -72,6 +72,7 @@ def load_predictor(folder: Path, backbone: str | None = None) -> Predictor:
         revision=saved.backbone.revision if backbone is None else None,
         pooling=saved.backbone.pooling,
         max_length=saved.backbone.max_length,
+        precision=saved.backbone.precision,
     )
     if saved.method == "probe":
         bank = _bank(settings, len(saved.labels), LoraSettings())

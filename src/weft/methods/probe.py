@@ -10,11 +10,13 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import (
     load_file,  # pyright: ignore[reportUnknownVariableType]  (its PathLike is bare)
     save_file,  # pyright: ignore[reportUnknownVariableType]  (its PathLike is bare)
 )
 
+from weft.errors import AdapterError
 from weft.export import card
 from weft.export.peft import backbone_card
 from weft.methods.base import Done, Item, Materials, MethodEvent
@@ -94,6 +96,15 @@ def features(bank: Bank, tokens: Tokens) -> NDArray[np.float32]:
 
 
 def read_head(folder: Path) -> Linear:
-    """The probe saved in a folder."""
-    tensors = load_file(folder / WEIGHTS)
-    return Linear(tensors["weight"], tensors["bias"])
+    """The probe saved in a folder.
+
+    Raises:
+        AdapterError: its file is missing or damaged.
+    """
+    try:
+        tensors = load_file(folder / WEIGHTS)
+        return Linear(tensors["weight"], tensors["bias"])
+    except (OSError, KeyError, SafetensorError) as error:
+        raise AdapterError(
+            f"the probe in {folder} is damaged", found=str(error), remedy="train it again"
+        ) from error

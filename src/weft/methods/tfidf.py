@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import (
     load_file,  # pyright: ignore[reportUnknownVariableType]  (its PathLike is bare)
     save_file,  # pyright: ignore[reportUnknownVariableType]  (its PathLike is bare)
@@ -98,7 +99,7 @@ def read_model(folder: Path) -> tuple[Any, Linear]:
         vectoriser = _vectoriser()
         vectoriser.vocabulary = words
         vectoriser.idf_ = tensors["idf"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise AdapterError(
             f"the TF-IDF model in {folder} is damaged", found=str(error), remedy="train it again"
         ) from error

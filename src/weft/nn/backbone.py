@@ -81,7 +81,7 @@ def load(
     if not mean:
         options |= {"num_labels": classes, "ignore_mismatched_sizes": True}
     try:
-        with _quiet():
+        with _quiet(), _generator_kept():
             loaded, info = cast(
                 "tuple[PreTrainedModel, dict[str, Any]]",
                 kind.from_pretrained(source.folder, **options),
@@ -102,7 +102,8 @@ def load(
         )
     model: PreTrainedModel | MeanClassifier = loaded
     if mean:
-        model = MeanClassifier(loaded, classes)
+        with _generator_kept():
+            model = MeanClassifier(loaded, classes)
         missing: set[str] = {"classifier.weight"}
         missing |= {
             f"base.{key}" for key in info["missing_keys"] if not str(key).startswith("pooler")
@@ -130,6 +131,16 @@ def load(
         max_length=_max_length(source, model, settings.max_length),
         sha256=source.sha256,
     )
+
+
+@contextmanager
+def _generator_kept() -> Generator[None]:
+    """torch draws a fresh head from its global generator, though the bank draws it again."""
+    state = torch.get_rng_state()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
 
 
 @contextmanager

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import pandas as pd  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
 
 
+_ROUNDING = 1e-9  # of sums of accuracies: equal is not more
+
+
 def answer(runs: pd.DataFrame, facts: dict[str, Any]) -> str:
     """One or two sentences from the mean test accuracies at the two largest sizes.
 
@@ -103,7 +106,7 @@ def _of_a_step(rows: list[dict[str, Any]], small: int, large: int, standing: str
     caution = "The spread of seeds is no interval"
     if single:
         caution += f", and at {whole(single[0])} there is one seed only"
-    if abs(step) <= spread:
+    if abs(step) <= spread + _ROUNDING:
         return (
             f"Undecided: {moved}, within the {apart}. {caution}; "
             "more seeds or a larger size would tell."

@@ -45,6 +45,23 @@ def best_run(folder: Path) -> tuple[RunKey, Outcome]:
     return min(best, key=lambda pair: (pair[1].validation.loss, pair[0].run_id))
 
 
+def run_of(folder: Path, method: str, size: int, seed: int) -> tuple[RunKey, Outcome]:
+    """The finished run at this place of the grid.
+
+    Raises:
+        StudyError: the folder holds no study, or no such run that is finished.
+    """
+    with Ledger(folder / LEDGER, readonly=True) as ledger:
+        for key in reversed(ledger.keys()):
+            outcome = ledger.outcome(key.run_id)
+            if (key.method, key.size, key.seed) == (method, size, seed) and outcome is not None:
+                return key, outcome
+    raise StudyError(
+        f"the study in {folder} has no finished run of {method} at {size:,}, seed {seed}",
+        remedy="run it to its end: the same command goes on with it",
+    )
+
+
 def model_folder(name: str) -> Path:
     """The folder that MODEL means: itself, `STUDY:best`, or `STUDY:RUN`.
 

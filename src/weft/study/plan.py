@@ -16,10 +16,11 @@ def plan(config: StudyConfig, splits: Splits, identity: Mapping[str, str]) -> li
     """Every run of the grid: method x size x seed.
 
     Args:
-        identity: hashes of the data and of the backbone, which decide outcomes as settings do.
+        identity: hashes of the `data` and of the `backbone`, which decide outcomes as settings do;
+            the latter may be absent where no method needs it.
     """
     return [
-        RunKey(_run_id(config, identity, method, size, seed), method, size, seed)
+        RunKey(_run_id(config, identity, splits.name, method, size, seed), method, size, seed)
         for method in config.methods
         for size in splits.sizes
         for seed in range(config.seeds_at.get(size, config.seeds))
@@ -27,12 +28,18 @@ def plan(config: StudyConfig, splits: Splits, identity: Mapping[str, str]) -> li
 
 
 def _run_id(
-    config: StudyConfig, identity: Mapping[str, str], method: str, size: int, seed: int
+    config: StudyConfig,
+    identity: Mapping[str, str],
+    draw: str,
+    method: str,
+    size: int,
+    seed: int,
 ) -> str:
-    parts: dict[str, Any] = {"method": method, "size": size, "seed": seed, **identity}
-    parts["data"] = config.data.model_dump(exclude={"folder", "source"})
+    parts: dict[str, Any] = {"method": method, "size": size, "seed": seed, "draw": draw}
+    parts["data"] = [identity["data"], config.data.model_dump(exclude={"folder", "source"})]
     if method != "tfidf":
-        parts["backbone"] = config.backbone.model_dump(exclude={"name", "revision"})
+        own = config.backbone.model_dump(exclude={"name", "revision"})
+        parts["backbone"] = [identity["backbone"], own]
     if method == "lora":
         parts |= {"lora": config.lora.model_dump(), "recipe": config.recipe.model_dump()}
     text = json.dumps(parts, sort_keys=True)

@@ -94,8 +94,9 @@ def resolve(data: str, over: Mapping[str, Any]) -> StudyConfig:
     elif data.endswith(".toml"):
         base = _read_toml(Path(data))
         source = base.get("data", {}).get("source") if isinstance(base.get("data"), dict) else None
-        if base.get("name") in PRESETS and source == base["name"]:
+        if source in PRESETS and base.get("name", source) == source:
             base = merged(PRESETS[str(source)], base)
+        base.setdefault("name", _name(str(source or "demo")))
     else:
         base = {
             "data": {"source": data},
@@ -111,32 +112,41 @@ def validated(tree: Tree) -> StudyConfig:
     Raises:
         ConfigError: one message for all faults, with the nearest right name for unknown ones.
     """
+    config, faults = None, list[str]()
     try:
         config = StudyConfig.model_validate(tree)
     except ValidationError as error:
         faults = [_fault(dict(item)) for item in error.errors()]
+        odd = {item["loc"][0] for item in error.errors()}
+        sound = {key: value for key, value in tree.items() if key not in odd and key in _GRID}
+        faults += _faults_between(StudyConfig.model_validate(sound))
+    else:
+        faults = _faults_between(config)
+    if config is None or faults:
         raise ConfigError(
             "These settings cannot be used: " + "; ".join(faults),
             remedy="mend them; `weft study DATA --show-config` prints all settings there are",
-        ) from error
-    sizes = config.sizes
-    if sizes is not None and (sorted(set(sizes)) != list(sizes) or not sizes):
-        raise ConfigError(
-            "sizes must ascend and not repeat",
-            found=", ".join(map(str, sizes)) or "none",
-            remedy="e.g. --sizes 250,1000,4000",
-        )
-    odd = sorted(set(config.seeds_at) - set(sizes or ()))
-    if odd:
-        raise ConfigError(
-            f"seeds_at names {odd[0]}, which is not among the sizes",
-            remedy="name the size in --sizes too",
-        )
-    if not config.methods or len(set(config.methods)) != len(config.methods):
-        raise ConfigError(
-            "methods must be named once each, at least one", remedy="e.g. --methods lora,probe"
         )
     return config
+
+
+_GRID = ("sizes", "seeds", "seeds_at", "methods")
+
+
+def _faults_between(config: StudyConfig) -> list[str]:
+    """What is wrong with settings of the grid that are right each by itself."""
+    faults: list[str] = []
+    sizes, methods = config.sizes, config.methods
+    if sizes is not None and (sorted(set(sizes)) != list(sizes) or not sizes):
+        shown = ", ".join(map(str, sizes)) or "none"
+        faults.append(f"sizes must ascend and not repeat, e.g. 250,1000,4000 (found {shown})")
+    odd = sorted(set(config.seeds_at) - set(sizes or ()))
+    if odd:
+        faults.append(f"seeds_at names {odd[0]}, which is not among the sizes")
+    if not methods or len(set(methods)) != len(methods):
+        shown = ", ".join(methods) or "none"
+        faults.append(f"methods must be named once each, at least one (found {shown})")
+    return faults
 
 
 def departures(config: StudyConfig) -> list[str]:
@@ -210,7 +220,8 @@ def _fault(error: Mapping[str, Any]) -> str:
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] != "extra_forbidden":
         return f"{where}: {error['msg']} (found {error['input']!r})"
-    known = [key.rpartition(".")[2] for key in flat(StudyConfig().model_dump())]
+    settings = StudyConfig().model_dump()
+    known = [*settings, *(key.rpartition(".")[2] for key in flat(settings))]
     near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
     return f"{where}: there is no such setting" + (f"; did you mean {near[0]}?" if near else "")
 
@@ -218,4 +229,6 @@ def _fault(error: Mapping[str, Any]) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, tuple | list):
         return ", ".join(map(str, cast("Sequence[object]", value)))
+    if _is_tree(value):
+        return ", ".join(f"{key}: {below}" for key, below in value.items()) or "none"
     return "left open" if value is None else str(value)

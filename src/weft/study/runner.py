@@ -93,8 +93,12 @@ def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -
 
     needs_encoder = any(method != "tfidf" for method in config.methods)
     source = find(config.backbone) if needs_encoder else None
-    precision = choose_precision(config.backbone.precision)
-    frozen = _freeze(config, folder, precision)
+    before = _frozen(folder)
+    wanted = config.backbone.precision
+    if wanted == "auto" and before is not None:
+        wanted = before.backbone.precision  # a timing that comes out otherwise changes no study
+    precision = choose_precision(wanted)
+    frozen = _same_settings(config, before, folder, precision)
     facts = _facts(opened, command)
     identity = {"data": _digest(opened.data.hashes)}
     if source is not None:
@@ -110,6 +114,7 @@ def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -
     keys = plan(frozen, opened.splits, identity)
     with Ledger(folder / LEDGER) as ledger:
         _same_ground(ledger.facts(), facts, folder)
+        (folder / CONFIG).write_text(to_toml(frozen), encoding="utf-8")
         ledger.set_facts(facts)
         ledger.plan(keys)
         status = ledger.statuses()
@@ -226,29 +231,34 @@ def _facts(opened: Opened, command: str) -> dict[str, Any]:
     return facts
 
 
-def _freeze(config: StudyConfig, folder: Path, precision: str) -> StudyConfig:
-    """Writes the configuration into the folder, or holds it against the one that lies there.
+def _frozen(folder: Path) -> StudyConfig | None:
+    """The configuration of the study in the folder; None if there is none yet."""
+    from weft.study.presets import resolve
+
+    path = folder / CONFIG
+    return resolve(str(path), {}) if path.exists() else None
+
+
+def _same_settings(
+    config: StudyConfig, before: StudyConfig | None, folder: Path, precision: str
+) -> StudyConfig:
+    """The configuration with its precision, held against the one that lies in the folder.
 
     Sizes, seeds and methods may grow; all else decides what the runs in the folder are.
     """
-    from weft.study.presets import resolve
-
     backbone = config.backbone.model_copy(update={"precision": precision})
     config = config.model_copy(update={"backbone": backbone})
-    path = folder / CONFIG
-    if path.exists():
-        before = flat(resolve(str(path), {}).model_dump())
-        now = flat(config.model_dump())
-        free = {"sizes", "seeds", "seeds_at", "methods", "name", "data.folder", "bank.slots"}
-        odd = [key for key in now if key not in free and now[key] != before.get(key)]
-        if odd:
-            raise StudyError(
-                f"{folder} holds a study with other settings",
-                found="; ".join(f"{k}: {before.get(k)} there, {now[k]} asked for" for k in odd),
-                remedy="give another folder with --out, or the same settings to go on with it",
-            )
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(to_toml(config), encoding="utf-8")
+    if before is None:
+        return config
+    there, now = flat(before.model_dump()), flat(config.model_dump())
+    free = {"sizes", "seeds", "seeds_at", "methods", "name", "data.folder", "bank.slots"}
+    odd = [key for key in now if key not in free and now[key] != there.get(key)]
+    if odd:
+        raise StudyError(
+            f"{folder} holds a study with other settings",
+            found="; ".join(f"{k}: {there.get(k)} there, {now[k]} asked for" for k in odd),
+            remedy="give another folder with --out, or the same settings to go on with it",
+        )
     return config
 
 
