@@ -34,6 +34,8 @@ from weft.nn.backbone import Backbone, load
 from weft.nn.bank import Bank
 from weft.nn.source import find
 from weft.text.tokens import Tokens
+from weft.training.inference import Packed
+from weft.training.loop import Judges
 
 Checkpoint = Callable[..., Path]
 KINDS = ("bert", "roberta", "distilbert", "electra")
@@ -223,6 +225,12 @@ def bank(
         target_modules=tuple(targets) if targets else None,
     )
     return Bank(backbone(folder, precision, **settings), lora, slots)
+
+
+def judges(bank: Bank) -> Judges:
+    """A validation and a test set."""
+    validation, test = examples(20, seed=90), examples(15, seed=91)
+    return Judges(Packed.of(validation, bank), labels(20, seed=90), Packed.of(test, bank))
 
 
 def stir(bank: Bank, slot: int, seed: int) -> dict[str, Tensor]:

@@ -13,8 +13,7 @@ from weft.nn.shapes import target_names
 from weft.training.loop import train
 from weft.training.slots import Job
 
-from ..parity.test_together import judges
-from ..tiny import KINDS, TARGETS, Checkpoint, backbone, bank, examples, labels, quiet, stir
+from ..tiny import KINDS, TARGETS, Checkpoint, backbone, bank, examples, judges, labels, quiet, stir
 
 
 def test_unknown_targets_name_those_there_are(checkpoint: Checkpoint) -> None:

@@ -15,8 +15,7 @@ from weft.text.packing import Strips, pack
 from weft.training.loop import train
 from weft.training.slots import Job, Recipe
 
-from ..parity.test_together import judges
-from ..tiny import Checkpoint, bank, examples, labels
+from ..tiny import Checkpoint, bank, examples, judges, labels
 
 FEATURES = 64
 

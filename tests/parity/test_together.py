@@ -14,12 +14,11 @@ from weft.config import BankSettings, Recipe
 from weft.export.peft import save_adapter
 from weft.nn.bank import Bank
 from weft.training.events import EpochEnd, RunEnd
-from weft.training.inference import Packed
-from weft.training.loop import Judges, train
+from weft.training.loop import train
 from weft.training.slots import Job, Slot
 
 from ..close import assert_all_close, assert_close
-from ..tiny import KINDS, Checkpoint, bank, clear, examples, gradients, labels, stir
+from ..tiny import KINDS, Checkpoint, bank, clear, examples, gradients, judges, labels, stir
 from .steps import Part, step
 
 dropouts = pytest.mark.parametrize("dropout", [False, True], ids=["no dropout", "dropout"])
@@ -70,12 +69,6 @@ def jobs() -> list[Job]:
         Job(f"run{k}", 50 + k, examples(size, seed=k), labels(size, seed=k), recipe)
         for k, (size, recipe) in enumerate(RECIPES)
     ]
-
-
-def judges(bank: Bank) -> Judges:
-    """A validation and a test set."""
-    validation, test = examples(20, seed=90), examples(15, seed=91)
-    return Judges(Packed.of(validation, bank), labels(20, seed=90), Packed.of(test, bank))
 
 
 def trained(

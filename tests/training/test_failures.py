@@ -13,8 +13,7 @@ from weft.training.events import EpochEnd, RunEnd, RunFailed
 from weft.training.loop import train
 from weft.training.slots import Job
 
-from ..parity.test_together import judges
-from ..tiny import Checkpoint, bank, examples, labels
+from ..tiny import Checkpoint, bank, examples, judges, labels
 
 EXACT = BankSettings(exact=True)
 

@@ -49,7 +49,7 @@ def options(
 def main() -> None:
     """Runs the command that was typed: exit code 0, 1 failed, 2 usage, 130 interrupted."""
     try:
-        app()
+        app(prog_name="weft")
     except WeftError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -145,13 +145,29 @@ class Bank(nn.Module):
                     strips = pack([(0, alone.tokens)], pad=self.pad, alone=self.padded)
                     agree(self.pooled(strips), alone.pooled, "hidden states", backbone)
                     agree(self(strips), alone.logits, "logits", backbone)
-            except (BackboneError, RuntimeError, ValueError, TypeError, IndexError) as error:
+                    self._try_dropout(strips)
+            except (
+                *(BackboneError, RuntimeError, ValueError, TypeError),
+                *(LookupError, AttributeError, AssertionError),
+            ) as error:
                 if padded:
                     raise refusal(backbone, error) from error
             else:
                 break
         for tensor in slot.values():
             tensor.zero_()
+
+    def _try_dropout(self, strips: Strips) -> None:
+        """One pass as in training: every dropout must be one that the bank can draw for a run.
+
+        Raises:
+            BackboneError: attention drops by itself, out of reach.
+            RuntimeError: something is dropped that is neither a token's nor an example's.
+        """
+        self._step.squares = 0
+        self(strips, [Stream(0, 0)])
+        if attention_dropout(self.model) > 0 and self._step.squares == 0:
+            raise refusal(self.backbone, "its attention drops by itself, out of the bank's reach")
 
     def _hand_on(self, _module: nn.Module, _inputs: Any, output: Any) -> Any:
         """Behind the last layer: (N, S, H) -> (B, 1, H), by first token or mean.

@@ -46,6 +46,8 @@ class Step:
     streams: Sequence[Stream] | None = None
     """One per segment; None: no dropout."""
     layout: Layout | None = None
+    squares: int = 0
+    """Masks drawn for attention so far."""
 
 
 @dataclass
@@ -153,6 +155,7 @@ class BankDropout(nn.Module):
             return None
         assert step.strips is not None
         assert step.layout is not None
+        step.squares += 1
         area, begin = step.strips.lengths**2, 0
         counts: list[int] = []
         for segment in step.strips.segments:

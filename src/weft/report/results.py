@@ -31,6 +31,12 @@ _VALIDATION = (
 )
 
 
+_TOOK = (
+    "Means over seeds. LoRA runs are trained together: the seconds of one are wall time beside its "
+    "neighbours, and its examples/s are its own share."
+)
+
+
 def results_markdown(view: StudyView, sentence: str, files: Sequence[str]) -> str:
     """The whole page.
 
@@ -47,7 +53,7 @@ def results_markdown(view: StudyView, sentence: str, files: Sequence[str]) -> st
     if shown:
         parts += _scores_by_size(view, files)
     if runs:
-        parts += ["## What it took", "Means over seeds.", costs_to_markdown(summary(view.runs))]
+        parts += ["## What it took", _TOOK, costs_to_markdown(summary(view.runs))]
     parts += ["## What was trained", provenance(view.facts)]
     if shown:
         parts += ["## Runs: test", runs_to_markdown(runs, "test")]
