@@ -41,7 +41,8 @@ def weft(*words: str | Path, stdin: str = "") -> Said:
     from weft.cli import main
 
     out, err, code = io.StringIO(), io.StringIO(), 0
-    argv, lines = ["weft", *map(str, words)], io.StringIO(stdin)
+    argv = ["weft", *map(str, words)]
+    lines = io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")
     with mock.patch.object(sys, "argv", argv), mock.patch.object(sys, "stdin", lines):
         try:
             with redirect_stdout(out), redirect_stderr(err):

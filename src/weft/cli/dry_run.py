@@ -59,6 +59,7 @@ def _first_line(error: WeftError) -> str:
 
 
 def _parameters(console: Console, config: StudyConfig, classes: int) -> None:
+    from weft.nn.mean import MeanClassifier
     from weft.nn.shapes import count_parameters
     from weft.nn.skeleton import skeleton
 
@@ -66,6 +67,8 @@ def _parameters(console: Console, config: StudyConfig, classes: int) -> None:
     trainable, total, peft_total = count_parameters(model, head, config.lora)
     console.print(f"backbone  {config.backbone.name}: {origin}")
     console.print(f"trains    {trainable:,} of {total:,} parameters ({trainable / total:.2%})")
+    if isinstance(model, MeanClassifier):
+        return  # PEFT knows the bare encoder's adapter only, without this head
     console.print(
         f"          PEFT prints {trainable:,} of {peft_total:,} ({trainable / peft_total:.2%}): it "
         "counts the head's frozen original beside its trained copy"

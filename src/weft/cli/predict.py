@@ -35,6 +35,7 @@ def predict(
 ) -> None:
     """Label texts with a saved model."""
     from weft.classifier import load
+    from weft.data.decoding import decode
     from weft.data.unlabelled import read_texts, texts_of
     from weft.errors import ConfigError
 
@@ -45,7 +46,7 @@ def predict(
     elif file is not None:
         first, second = read_texts(file, column, pair_column)
     else:
-        first, second = texts_of(sys.stdin.read()), None
+        first, second = texts_of(decode(sys.stdin.buffer.read(), "standard input")), None
     classifier = load(model, backbone=backbone)
     rows = classifier.predict_proba(first, second)
     _write(

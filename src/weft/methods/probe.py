@@ -42,12 +42,15 @@ class Probe:
         validation = features(bank, materials.validation)
         test = features(bank, materials.test)
         used = {item: splits.order(item.seed)[: item.size] for item in items}
-        wanted = np.unique(np.concatenate(list(used.values())))
+        exact = materials.config.bank.exact
         pool = np.zeros((len(splits.pool), validation.shape[1]), dtype=np.float32)
-        pool[wanted] = features(bank, materials.pool.take(wanted))
+        if not exact:
+            wanted = np.unique(np.concatenate(list(used.values())))
+            pool[wanted] = features(bank, materials.pool.take(wanted))
         for item, index in used.items():
             began = time.perf_counter()
-            train = pool[index]
+            # exact: in the shapes that this item has alone, whatever the others are
+            train = features(bank, materials.pool.take(index)) if exact else pool[index]
             center, scale = train.mean(0), train.std(0) + 1e-6
             fit = choose(
                 (train - center) / scale,

@@ -94,6 +94,13 @@ def load(
             remedy="name a whole checkpoint of an encoder that transformers can load; fetch or "
             "save a damaged one again",
         ) from error
+    # transformers makes an empty tokenizer, special tokens only, where a folder has none
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise BackboneError(
+            f"{source.name} has no tokenizer: every word would be unknown",
+            remedy="save the encoder's own beside it: "
+            "AutoTokenizer.from_pretrained(ORIGINAL).save_pretrained(FOLDER)",
+        )
     if not tokenizer.is_fast:
         raise BackboneError(
             f"{source.name} has no fast tokenizer",

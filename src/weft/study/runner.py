@@ -113,17 +113,20 @@ def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -
         }
     keys = plan(frozen, opened.splits, identity)
     with Ledger(folder / LEDGER) as ledger:
-        _same_ground(ledger.facts(), facts, folder)
+        known = ledger.facts()
+        _same_ground(known, facts, folder)
         (folder / CONFIG).write_text(to_toml(frozen), encoding="utf-8")
-        ledger.set_facts(facts)
         ledger.plan(keys)
         status = ledger.statuses()
         waiting = [key for key in keys if status[key.run_id] != "done"]
+        if waiting or not known:
+            # a command that trains nothing does not change how the runs are said to be made
+            ledger.set_facts(facts)
         watch(Begun(keys, waiting, facts))
         data = opened.data
         materials = Materials(frozen, opened.splits, data.label_names, data.positive, source)
         # the quick baselines first: they show early what the adapters have to beat
-        for method in sorted(set(config.methods), key=("tfidf", "probe", "lora").index):
+        for method in sorted(set(config.methods), key=lambda name: (name == "lora", name)):
             own = [key for key in waiting if key.method == method]
             if own:
                 watch(Working(f"{method}: {len(own)} runs"))
