@@ -126,7 +126,9 @@ def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -
         data = opened.data
         materials = Materials(frozen, opened.splits, data.label_names, data.positive, source)
         # the quick baselines first: they show early what the adapters have to beat
-        for method in sorted(set(config.methods), key=lambda name: (name == "lora", name)):
+        for method in sorted(
+            set(config.methods), key=lambda name: (name == "lora", name == "probe")
+        ):
             own = [key for key in waiting if key.method == method]
             if own:
                 watch(Working(f"{method}: {len(own)} runs"))
