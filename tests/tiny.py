@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import pre_tokenizers
 from torch import Tensor, nn
 from transformers import (
+    AutoConfig,
     AutoModel,
     AutoModelForSequenceClassification,
     BertConfig,
@@ -270,3 +271,32 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
         return made[key]
 
     return give
+
+
+_ANY: dict[str, Any] = {
+    "vocab_size": 80,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "intermediate_size": 64,
+    "max_position_embeddings": 300,
+    "initializer_range": 0.2,
+    "pad_token_id": 0,
+    "bos_token_id": 2,
+    "eos_token_id": 3,
+    "cls_token_id": 2,
+    "sep_token_id": 3,
+}
+
+
+def save_any(folder: Path, kind: str, **own: Any) -> Path:
+    """A tiny random checkpoint of any kind that transformers has, with settings of its own."""
+    config = AutoConfig.for_model(kind, **(_ANY | own))
+    config.num_labels = CLASSES
+    # a head with more than linear layers cannot come without weights
+    make = AutoModelForSequenceClassification if kind == "modernbert" else AutoModel
+    with seeded(0), quiet():
+        make.from_config(config).save_pretrained(folder)
+    tokenizer_of("bert").save_pretrained(folder)
+    return folder

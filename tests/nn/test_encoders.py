@@ -8,30 +8,15 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import torch
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification
 
 from weft.config import LoraSettings
 from weft.errors import BackboneError
 from weft.nn.bank import Bank
 from weft.training.inference import Packed, logits_of
 
-from ..tiny import CLASSES, backbone, quiet, seeded, tokenizer_of
+from ..tiny import CLASSES, backbone, quiet, save_any
 
-COMMON: dict[str, Any] = {
-    "vocab_size": 80,
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 4,
-    "intermediate_size": 64,
-    "max_position_embeddings": 300,
-    "initializer_range": 0.2,
-    "pad_token_id": 0,
-    "bos_token_id": 2,
-    "eos_token_id": 3,
-    "cls_token_id": 2,
-    "sep_token_id": 3,
-}
 WINDOW = {"num_hidden_layers": 4, "local_attention": 16, "global_attn_every_n_layers": 2}
 Case = tuple[dict[str, Any], tuple[str, ...]]
 PADDED: dict[str, Case] = {
@@ -52,17 +37,6 @@ REFUSED: dict[str, Case] = {
 }
 
 
-def made(folder: Path, kind: str, **extra: Any) -> Path:
-    """A tiny random checkpoint of any kind that transformers has."""
-    config = AutoConfig.for_model(kind, **(COMMON | extra))
-    config.num_labels = CLASSES
-    make = AutoModelForSequenceClassification if kind == "modernbert" else AutoModel
-    with seeded(0), quiet():
-        make.from_config(config).save_pretrained(folder)
-    tokenizer_of("bert").save_pretrained(folder)
-    return folder
-
-
 def tokens(lengths: list[int]) -> Any:
     from weft.text.tokens import Tokens
 
@@ -76,7 +50,7 @@ def tokens(lengths: list[int]) -> Any:
 def test_padded_equals_alone(kind: str, pooling: Literal["cls", "mean"], tmp_path: Path) -> None:
     """Long texts beside short ones: windows and relative positions show there."""
     extra, targets = PADDED[kind]
-    made(tmp_path, kind, **extra)
+    save_any(tmp_path, kind, **extra)
     bank = Bank(backbone(tmp_path, pooling=pooling), LoraSettings(target_modules=targets), 2)
     assert bank.padded
     bank.enter(1, seed=5)
@@ -108,7 +82,7 @@ def test_the_usual_encoders_are_packed(kind: str, tmp_path: Path) -> None:
         "electra": {"embedding_size": 16},
         "distilbert": {"dim": 32, "hidden_dim": 64, "n_layers": 2, "n_heads": 4},
     }
-    made(tmp_path, kind, **own.get(kind, {}))
+    save_any(tmp_path, kind, **own.get(kind, {}))
     assert not Bank(backbone(tmp_path), LoraSettings(), 1).padded
 
 
@@ -116,7 +90,7 @@ def test_the_usual_encoders_are_packed(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", REFUSED)
 def test_refused_in_words(kind: str, tmp_path: Path) -> None:
     extra, targets = REFUSED[kind]
-    made(tmp_path, kind, **extra)
+    save_any(tmp_path, kind, **extra)
     with pytest.raises(BackboneError) as caught:
         Bank(backbone(tmp_path, pooling="cls"), LoraSettings(target_modules=targets), 1)
     assert "BERT" in caught.value.remedy

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
 from weft.config import LoraSettings
 from weft.errors import BackboneError
@@ -19,28 +18,13 @@ from weft.nn.bank import Bank
 from weft.text.packing import pack
 
 from ..close import assert_all_close, assert_close
-from ..tiny import CLASSES, backbone, examples, labels, quiet, seeded, stir, tokenizer_of
+from ..tiny import backbone, examples, labels, save_any, stir
 from .peer import REPLAY, Recorder, peer_of, register, replaying
 from .peer import step as peer_step
 from .steps import Part, step
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # transformers' own, on its rarer encoders
 
-COMMON: dict[str, Any] = {
-    "vocab_size": 80,
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 4,
-    "intermediate_size": 64,
-    "max_position_embeddings": 300,
-    "initializer_range": 0.2,
-    "pad_token_id": 0,
-    "bos_token_id": 2,
-    "eos_token_id": 3,
-    "cls_token_id": 2,
-    "sep_token_id": 3,
-}
 QUERY_VALUE = ("query", "value")
 KINDS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     # targets, settings of its own
@@ -80,14 +64,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Make:
 
     def give(kind: str) -> Path:
         if kind not in folders:
-            folder = folders[kind] = tmp_path_factory.mktemp(kind)
-            config = AutoConfig.for_model(kind, **(COMMON | KINDS[kind][1]))
-            config.num_labels = CLASSES
-            with seeded(0), quiet():
-                # a head with more than linear layers cannot come without weights
-                whole = AutoModelForSequenceClassification if kind == "modernbert" else AutoModel
-                whole.from_config(config).save_pretrained(folder)
-            tokenizer_of("bert").save_pretrained(folder)
+            folders[kind] = save_any(tmp_path_factory.mktemp(kind), kind, **KINDS[kind][1])
         return folders[kind]
 
     return give

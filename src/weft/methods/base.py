@@ -74,18 +74,19 @@ class Materials:
         self.config, self.splits = config, splits
         self.labels, self.positive = labels, positive
         self._source = source
+        self._tokenizer: tuple[Any, int] | None = None  # and the length that texts are cut to
 
     def backbone(self) -> Backbone:
         """The encoder, loaded anew: a bank takes it over."""
         assert self._source is not None
-        return load(self._source, self.config.backbone, len(self.labels))
-
-    @cached_property
-    def _tokenizer(self) -> tuple[Any, int]:
-        backbone = self.backbone()
-        return backbone.tokenizer, backbone.max_length
+        backbone = load(self._source, self.config.backbone, len(self.labels))
+        self._tokenizer = backbone.tokenizer, backbone.max_length
+        return backbone
 
     def _tokens(self, examples: Examples) -> Tokens:
+        if self._tokenizer is None:
+            self.backbone()
+        assert self._tokenizer is not None
         tokenizer, max_length = self._tokenizer
         return tokenize(tokenizer, examples.texts, examples.pairs, max_length)
 

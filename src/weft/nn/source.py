@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -39,7 +40,7 @@ class Source:
     """The hub's commit, where it came from a hub."""
     pooling: Literal["cls", "mean"]
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Hash of the weights, over the files in order of name."""
         digest = hashlib.sha256()
