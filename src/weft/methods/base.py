@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -80,7 +81,9 @@ class Materials:
         """The encoder, loaded anew: a bank takes it over."""
         assert self._source is not None
         backbone = load(self._source, self.config.backbone, len(self.labels))
-        self._tokenizer = backbone.tokenizer, backbone.max_length
+        if self._tokenizer is None:
+            # a copy: tokenising leaves the cut in it, and the encoder's own is saved with models
+            self._tokenizer = deepcopy(backbone.tokenizer), backbone.max_length
         return backbone
 
     def _tokens(self, examples: Examples) -> Tokens:
