@@ -4,8 +4,10 @@ PYTHON ?= python3
 # For torch alone, whose other needs come from the package index as always, e.g.
 # TORCH_FLAGS="--index-url https://download.pytorch.org/whl/cpu"
 TORCH_FLAGS ?=
-# Further words for pytest, e.g. ARGS="-k ledger" or ARGS="-n 2"
+# Further words for pytest or for the benchmark, e.g. ARGS="-k ledger" or ARGS="--rows a,g"
 ARGS ?=
+# Folder of GLUE's SST-2 TSVs, for the benchmark
+BENCH_DATA ?= ../shared/data/sst2
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -16,7 +18,7 @@ PINNED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt
 PIP := -m pip --quiet --quiet --disable-pip-version-check
 IS_PYTHON := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 
-.PHONY: help study env test test-all check constraints clean
+.PHONY: help study env test test-all check bench constraints clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -37,8 +39,12 @@ check: $(STAMP) ## lint, format and types
 	$(BIN)/ruff format --check .
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
 
+bench: $(STAMP) ## weft beside its peers, hours; BENCH_DATA is the folder of SST-2's TSVs
+	@$(PINNED) $(BIN)/python $(PIP) install --editable '.[$(EXTRAS),bench]'
+	$(BIN)/python benchmarks/speed.py --data $(BENCH_DATA) $(ARGS)
+
 # A .venv that does not work, or holds an older Python, is made anew; a stale one is brought up.
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt hatch_build.py src/weft/nn/native/kernels.cpp src/weft/nn/native/kernels.h
 	@$(BIN)/python $(IS_PYTHON) 2>/dev/null && $(BIN)/python -m pip --version >/dev/null 2>&1 || { \
 	    command -v $(PYTHON) >/dev/null || { \
 	        echo "weft needs Python 3.11 or newer, and there is no '$(PYTHON)' here."; \
@@ -59,7 +65,7 @@ constraints: ## pin the newest versions anew (TORCH=torch==2.13.0 chooses torch'
 	@set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	$(PYTHON) -m venv $$fresh; \
 	$$fresh/bin/python $(PIP) install --no-deps $(TORCH_FLAGS) '$(TORCH)'; \
-	$$fresh/bin/python $(PIP) install hatchling editables --editable '.[$(EXTRAS)]'; \
+	$$fresh/bin/python $(PIP) install hatchling editables --editable '.[$(EXTRAS),bench]'; \
 	{ grep '^#' constraints.txt; \
 	  $$fresh/bin/python -m pip freeze --all --exclude pip --exclude-editable \
 	  | sed 's/+[a-z0-9.]*$$//' | sort -f; } > $$fresh/pinned; \

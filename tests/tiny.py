@@ -34,6 +34,7 @@ from weft.config import BackboneSettings, LoraSettings
 from weft.nn.backbone import Backbone, load
 from weft.nn.bank import Bank
 from weft.nn.source import find
+from weft.text.packing import Form
 from weft.text.tokens import Tokens
 from weft.training.inference import Packed
 from weft.training.loop import Judges
@@ -48,6 +49,7 @@ TARGETS = {  # the projections of query and value
 }
 
 HIDDEN, HEADS, CLASSES = 32, 4, 3
+FORM: Form | None = None  # of the banks below; None: the encoder's best
 _WORDS = [
     *("the", "a", "film", "plot", "actor", "was", "is", "not", "very", "good", "bad", "dull"),
     *("kind", "slow", "bright", "loved", "hated", "it", "and", "but", "never", "always", "story"),
@@ -225,7 +227,7 @@ def bank(
         lora_dropout=lora_dropout,
         target_modules=tuple(targets) if targets else None,
     )
-    return Bank(backbone(folder, precision, **settings), lora, slots)
+    return Bank(backbone(folder, precision, **settings), lora, slots, FORM)
 
 
 def judges(bank: Bank) -> Judges:

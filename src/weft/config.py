@@ -88,6 +88,8 @@ class BankSettings(Settings):
     slots: Annotated[int, Field(ge=1, le=64)] = 6
     strip_width: PositiveInt | None = None
     """Tokens per strip; None: follows the lengths of the texts."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where banks compute."""
     exact: bool = False
     """Compute every run's products in the shapes they have alone: slower, bit for bit."""
 

@@ -15,7 +15,7 @@ _LINE = (
     "--r 4 --lora-alpha 6.5 --lora-dropout 0.2 --target-modules query,key "
     "--learning-rate 1e-3 --batch-size 4 --epochs 3 --weight-decay 0.01 --max-grad-norm 2 "
     "--patience 1 --sizes 16,32 --seeds 2 --seeds-at 32:4 --methods lora,tfidf "
-    "--slots 3 --strip-width 64 --exact"
+    "--slots 3 --strip-width 64 --device cuda --exact"
 )
 EVERYTHING = _LINE.split()
 
@@ -72,7 +72,7 @@ def test_every_option_arrives() -> None:
             "max_grad_norm": 2.0,
             "patience": 1,
         },
-        "bank": {"slots": 3, "strip_width": 64, "exact": True},
+        "bank": {"slots": 3, "strip_width": 64, "device": "cuda", "exact": True},
     }
 
 

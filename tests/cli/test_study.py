@@ -265,3 +265,15 @@ def test_a_model_without_a_fault_shows_none() -> None:
     heading = re.search(r"^(\w+) test sentences", said.out, re.MULTILINE)
     assert heading is not None
     assert {"Two": 2, "Three": 3}[heading[1]] == len(shown)
+
+
+def test_a_device_that_is_not_there_is_refused_before_any_work(tmp_path: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    said = weft("study", "demo", "--device", "cuda", "--out", str(tmp_path / "study"))
+    assert said.code == 2
+    assert "CUDA" in said.err
+    assert "--device" in said.err
+    assert not (tmp_path / "study").exists()

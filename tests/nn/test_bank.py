@@ -13,6 +13,7 @@ from weft.nn.shapes import target_names
 from weft.training.loop import train
 from weft.training.slots import Job
 
+from .. import tiny
 from ..tiny import KINDS, TARGETS, Checkpoint, backbone, bank, examples, judges, labels, quiet, stir
 
 
@@ -139,8 +140,13 @@ def test_the_encoder_is_frozen(checkpoint: Checkpoint) -> None:
     ],
 )
 def test_number_formats(
-    checkpoint: Checkpoint, precision: str, frozen: torch.dtype, trained: torch.dtype
+    checkpoint: Checkpoint,
+    precision: str,
+    frozen: torch.dtype,
+    trained: torch.dtype,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(tiny, "FORM", "strips")
     ours = bank(checkpoint("bert"), 2, precision)
     assert {tensor.dtype for tensor in ours.trained.values()} == {trained}
     query = ours.model.get_submodule("bert.encoder.layer.0.attention.self.query.base")

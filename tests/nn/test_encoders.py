@@ -52,7 +52,7 @@ def test_padded_equals_alone(kind: str, pooling: Literal["cls", "mean"], tmp_pat
     extra, targets = PADDED[kind]
     save_any(tmp_path, kind, **extra)
     bank = Bank(backbone(tmp_path, pooling=pooling), LoraSettings(target_modules=targets), 2)
-    assert bank.padded
+    assert bank.form == "padded"
     bank.enter(1, seed=5)
     lengths = [60, 4, 33, 7]
     together = logits_of(bank, 1, Packed.of(tokens(lengths), bank))
@@ -83,7 +83,7 @@ def test_the_usual_encoders_are_packed(kind: str, tmp_path: Path) -> None:
         "distilbert": {"dim": 32, "hidden_dim": 64, "n_layers": 2, "n_heads": 4},
     }
     save_any(tmp_path, kind, **own.get(kind, {}))
-    assert not Bank(backbone(tmp_path), LoraSettings(), 1).padded
+    assert Bank(backbone(tmp_path), LoraSettings(), 1).form == "flat"
 
 
 @pytest.mark.filterwarnings("ignore")  # of transformers' own, on its rarer encoders

@@ -25,7 +25,7 @@ from transformers import (
 from transformers.masking_utils import eager_mask
 
 from weft.nn.bank import Bank
-from weft.nn.dropout import BankDropout
+from weft.nn.dropout import BankDropout, Keep
 from weft.nn.shapes import PREFIX
 from weft.text.packing import Strips
 from weft.text.tokens import Tokens
@@ -140,12 +140,14 @@ class Recorder:
         self.drawn: dict[str, deque[Tensor]] = {}
         self._strips: Strips | None = None
         self._heard: list[BankDropout] = []
+        self._dtype = next(iter(bank.trained.values())).dtype
         for name, module in bank.model.named_modules():
             if isinstance(module, BankDropout):
-                self._listen(PREFIX + name, module)
+                self._listen(PREFIX + name.replace("layer.0.twins.", "layer."), module)
 
     def _listen(self, name: str, module: BankDropout) -> None:
         rows, squares = module.mask, module.square_mask
+        flat_rows, flat_squares = module.keep, module.keep_square
 
         def mask(x: Tensor) -> Tensor | None:
             drawn = rows(x)
@@ -161,13 +163,28 @@ class Recorder:
                 self._keep(name, self._squares((drawn != 0).to(dtype) * module.scale))
             return drawn
 
+        def keep(width: int) -> Keep | None:
+            drawn = flat_rows(width)
+            if drawn is not None:
+                self._keep(name, self._rows(drawn.mask()[None].to(self._dtype) * module.scale))
+            return drawn
+
+        def keep_square(heads: int) -> Keep | None:
+            drawn = flat_squares(heads)
+            if drawn is not None:
+                self._keep(
+                    name, self._flat_squares(drawn.mask().to(self._dtype) * module.scale, heads)
+                )
+            return drawn
+
         module.mask, module.square_mask = mask, square_mask
+        module.keep, module.keep_square = keep, keep_square
         self._heard.append(module)
 
     def stop(self) -> None:
         """Listens no more."""
         for module in self._heard:
-            del module.mask, module.square_mask
+            del module.mask, module.square_mask, module.keep, module.keep_square
 
     @property
     def strips(self) -> Strips:
@@ -202,6 +219,15 @@ class Recorder:
             strip, begin, length = int(places[0]) // width, int(places[0]) % width, len(places)
             own = kept[strip, :, begin : begin + length, begin : begin + length]
             result[example, :, :length, :length] = own
+        return result
+
+    def _flat_squares(self, kept: Tensor, heads: int) -> Tensor:
+        """In the order example, head, query, key -> (B, heads, L, L)."""
+        lengths = self.strips.lengths.tolist()
+        result = kept.new_zeros(len(lengths), heads, max(lengths), max(lengths))
+        parts = kept.split([heads * length**2 for length in lengths])
+        for example, (part, length) in enumerate(zip(parts, lengths, strict=True)):
+            result[example, :, :length, :length] = part.view(heads, length, length)
         return result
 
     def _places(self) -> list[np.ndarray]:

@@ -41,7 +41,7 @@ def step(bank: Bank, parts: Sequence[Part], width: int | None = None) -> list[Ou
     """Losses and gradients of all parts, from one forward and one backward."""
     clear(bank)
     batches = [(part.slot, part.tokens) for part in parts]
-    strips = pack(batches, pad=bank.pad, width=width, alone=bank.padded)
+    strips = pack(batches, pad=bank.pad, width=width, form=bank.form)
     streams = None
     if parts[0].stream is not None:
         streams = [Stream(*part.stream) for part in parts if part.stream is not None]

@@ -115,7 +115,7 @@ def test_dropout_is_the_peers_and_ours_alone(made: Make, kind: str) -> None:
     state = stir(ours, 1, seed=4)
     mine = Part(1, tokens, classes, stream=(8, 2))
     recorder = Recorder(ours)
-    recorder.strips = pack([(1, tokens)], pad=ours.pad, alone=ours.padded)
+    recorder.strips = pack([(1, tokens)], pad=ours.pad, form=ours.form)
     (got,) = step(ours, [mine])
     theirs = peer_of(folder, ours, state, attention=REPLAY)
     theirs.train()

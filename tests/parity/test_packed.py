@@ -55,7 +55,7 @@ def test_logits_and_gradients_of_examples_alone(
 ) -> None:
     folder = checkpoint(kind)
     ours = bank(folder, 2, precision, pooling=pooling)
-    assert not ours.padded
+    assert ours.form != "padded"
     state = stir(ours, 1, seed=3)
     tokens, classes = made(kind)
     logits, gradients = one_by_one(folder, ours, state, tokens, classes)

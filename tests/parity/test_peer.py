@@ -50,7 +50,7 @@ def test_the_same_with_our_dropout_replayed(
     theirs = peer_of(folder, ours, state, attention=REPLAY)
     recorder = Recorder(ours)
     tokens, classes = examples(7, seed=8), labels(7)
-    recorder.strips = pack([(1, tokens)], pad=ours.pad)
+    recorder.strips = pack([(1, tokens)], pad=ours.pad, form=ours.form)
     (got,) = step(ours, [Part(1, tokens, classes, stream=(11, 3))])
     assert recorder.drawn
     theirs.train()
@@ -86,7 +86,7 @@ def test_optimiser_steps(
     for _ in range(steps):
         batch = slot.next_batch()
         own, right = tokens.take(batch), classes[batch]
-        recorder.strips = pack([(1, own)], pad=ours.pad)
+        recorder.strips = pack([(1, own)], pad=ours.pad, form=ours.form)
         strips = recorder.strips
         logits = ours(strips, [slot.stream()] if dropout else None)
         torch.nn.functional.cross_entropy(logits, torch.from_numpy(right)).backward()

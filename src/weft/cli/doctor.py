@@ -19,9 +19,19 @@ def doctor(
     from rich.markup import escape
     from rich.table import Table
 
-    from weft.machine import checks
+    from weft.machine import Check, checks
+    from weft.nn.native.library import instructions
 
-    found = checks()
+    speed = instructions()
+    compiled = Check("kernels", "ok", f"compiled, {speed}")
+    if speed is None:
+        compiled = Check(
+            "kernels",
+            "note",
+            "not compiled: training is slower, and computes the same",
+            "on Linux, install a C++ compiler (g++), then weft again",
+        )
+    found = [*checks(), compiled]
     if json:
         print(_json.dumps([dataclasses.asdict(check) for check in found], indent=2))
     else:

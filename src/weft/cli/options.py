@@ -108,6 +108,9 @@ SeedsAt = Annotated[
     str | None, _option("--seeds-at", help="Another number at a size, e.g. 56000:2.", panel=_GRID)
 ]
 Methods = Annotated[str | None, _option("--methods", help="Any of lora,probe,tfidf.", panel=_GRID)]
+Device = Annotated[
+    str | None, _option("--device", help="cpu or cuda, where adapters train.", panel=_BANK)
+]
 Slots = Annotated[int | None, _option("--slots", help="Runs trained at once (6).", panel=_BANK)]
 StripWidth = Annotated[
     int | None, _option("--strip-width", help="Tokens per strip; else by length.", panel=_BANK)
@@ -157,6 +160,7 @@ _PLACES = {
     "seeds_at": "seeds_at",
     "methods": "methods",
     "slots": "bank.slots",
+    "device": "bank.device",
     "strip_width": "bank.strip_width",
     "exact": "bank.exact",
 }

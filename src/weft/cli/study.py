@@ -34,6 +34,7 @@ def study(
     seeds_at: o.SeedsAt = None,
     methods: o.Methods = None,
     slots: o.Slots = None,
+    device: o.Device = None,
     strip_width: o.StripWidth = None,
     exact: o.Exact = None,
     out: o.Out = None,

@@ -30,7 +30,8 @@ class Lora:
         materials = self._materials
         config = materials.config
         splits = materials.splits
-        bank = Bank(materials.backbone(), config.lora, min(config.bank.slots, len(items)))
+        slots = min(config.bank.slots, len(items))
+        bank = Bank(materials.backbone(), config.lora, slots, device=config.bank.device)
         judges = Judges(
             Packed.of(materials.validation, bank),
             splits.validation.labels,

@@ -21,7 +21,7 @@ from transformers import (
 from transformers.utils import logging
 
 from weft.config import BackboneSettings
-from weft.errors import AdapterError, BackboneError
+from weft.errors import AdapterError, BackboneError, ConfigError
 from weft.machine import fast_bf16
 from weft.nn.anatomy import head_modules, linear_layers, position_offset
 from weft.nn.attention import register
@@ -164,8 +164,19 @@ def _quiet() -> Generator[None]:
             logging.enable_progress_bar()
 
 
-def choose_precision(wanted: str) -> Precision:
-    """`auto` becomes bf16 where this machine multiplies it faster, float32 elsewhere."""
+def choose_precision(wanted: str, device: str = "cpu") -> Precision:
+    """`auto` becomes bf16 where this machine multiplies it faster, float32 elsewhere.
+
+    Raises:
+        ConfigError: there is no such device.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "torch finds no CUDA device",
+            remedy="leave out --device cuda, or install a CUDA build of torch (docs/install.md)",
+        )
+    if wanted == "auto" and device == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "float32"
     if wanted == "auto":
         return "bf16" if fast_bf16() else "float32"
     return cast("Precision", wanted)

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from weft.config import LoraSettings
@@ -31,10 +32,12 @@ from weft.nn.anatomy import (
 from weft.nn.attention import PACKED, PADDED
 from weft.nn.backbone import DTYPES, Backbone
 from weft.nn.dropout import BankDropout, Layout, Step, Stream
+from weft.nn.flat.layers import FlatLayers, parts_of
+from weft.nn.flat.rows import Rows
 from weft.nn.leaves import BankLinear, BankLora, FrozenLinear
 from weft.nn.shapes import PREFIX, count_parameters, shapes_of, target_names
 from weft.nn.verify import Reference, agree, reference, refusal
-from weft.text.packing import Strips, pack
+from weft.text.packing import Form, Strips, pack
 
 
 class Bank(nn.Module):
@@ -48,30 +51,40 @@ class Bank(nn.Module):
         backbone: taken over: its model is changed in place.
         lora: the adapter; every slot has one of this shape.
         slots: R.
+        form: how a step's examples lie; None: as close together as this encoder bears.
+        device: where it computes, `cpu` or `cuda`.
 
     Raises:
         ConfigError: no layer bears the wanted name.
         BackboneError: neither packed nor padded does the bank compute what this encoder does.
     """
 
-    def __init__(self, backbone: Backbone, lora: LoraSettings, slots: int) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        lora: LoraSettings,
+        slots: int,
+        form: Form | None = None,
+        device: str = "cpu",
+    ) -> None:
         super().__init__()
         self.backbone, self.lora, self.slots = backbone, lora, slots
         model = cast("nn.Module", backbone.model)
         self.pad = cast("int | None", backbone.tokenizer.pad_token_id) or 0
         self._offset = position_offset(model)
-        self._step = Step()
+        self.device = torch.device(device)
+        self._step = Step(device=self.device)
         layers = layers_of(model)
-        self.padded = not packable(model)
-        """Whether each example has a strip of its own, because this encoder cannot be packed."""
+        self.form: Form = "padded"
+        """How this encoder's examples lie: the first that it bears."""
         self.targets = target_names(model, lora, backbone.fresh)
         counts = count_parameters(model, backbone.fresh, lora)
         self.trainable, self.total, self.peft_total = counts
         dtype = torch.float64 if backbone.precision == "float64" else torch.float32
-        model.to(dtype)
+        model.to(self.device, dtype)
         self.trained: dict[str, nn.Parameter] = {}
         for name, shape in shapes_of(model, self.targets, backbone.fresh, lora.r).items():
-            parameter = nn.Parameter(torch.zeros(slots, *shape, dtype=dtype))
+            parameter = nn.Parameter(torch.zeros(slots, *shape, dtype=dtype, device=device))
             parameter.grad = torch.zeros_like(parameter)
             self.trained[name] = parameter
         head = {
@@ -86,10 +99,18 @@ class Bank(nn.Module):
         self._swap(model, layers)
         self.model = model
         self._inputs = accepted_inputs(model)
-        self._settle(alone, head)
-        for module in cast("nn.Module", layers).modules():
-            if isinstance(module, FrozenLinear):
-                module.to(DTYPES[backbone.precision])
+        forms: tuple[Form, ...] = ("flat", "strips", "padded") if packable(model) else ("padded",)
+        flat = self._flatten(layers) if form in (None, "flat") and "flat" in forms else None
+        tried: list[Form] = [
+            f for f in forms if form in (None, f) and (f == "flat") == (flat is not None)
+        ]
+        self._settle(alone, head, tried)
+        if flat is not None:
+            flat.prepare(DTYPES[backbone.precision])
+        else:
+            for module in cast("nn.Module", layers).modules():
+                if isinstance(module, FrozenLinear):
+                    module.to(DTYPES[backbone.precision])
 
     # ---- building
 
@@ -126,23 +147,41 @@ class Bank(nn.Module):
         if pooling == "mean":
             cast("Any", bare(model)).base_model.register_forward_hook(self._average)
 
-    def _settle(self, alone: Reference, head: Mapping[str, Tensor]) -> None:
-        """Packs where packing changes nothing, else pads; refuses a model that bears neither.
+    def _flatten(self, layers: nn.ModuleList) -> FlatLayers | None:
+        """Puts flat layers in the place of the encoder's own, where they are of a known build."""
+        parts = [parts_of(layer) for layer in layers]
+        known = [part for part in parts if part is not None]
+        inside = {module for part in known for module in vars(part).values()}
+        outside = any(self.model.get_submodule(name) not in inside for name in self.targets)
+        if len(known) < len(parts) or outside:
+            return None
+        first_only = self.backbone.source.pooling == "cls"
+        flat = FlatLayers(list(layers), self._step, first_only=first_only)
+        if not first_only:
+            flat.register_forward_hook(self._hand_on)
+        for _ in range(len(layers)):
+            del layers[-1]
+        layers.append(flat)
+        return flat
+
+    def _settle(self, alone: Reference, head: Mapping[str, Tensor], forms: Sequence[Form]) -> None:
+        """Takes the first form that changes nothing; refuses a model that bears none.
 
         Args:
             alone: what the model computed by itself.
             head: the weights that its head had then, by the model's names.
+            forms: to be tried.
         """
         model, backbone = self.model, self.backbone
         slot = self.state(0)
         for name, tensor in head.items():
             slot[PREFIX + name].copy_(tensor)
-        for padded in (True,) if self.padded else (False, True):
-            self.padded = padded
-            use_attention(model, PADDED if self.padded else PACKED)
+        for form in forms:
+            self.form = form
+            use_attention(model, PADDED if form == "padded" else PACKED)
             try:
                 with torch.no_grad():
-                    strips = pack([(0, alone.tokens)], pad=self.pad, alone=self.padded)
+                    strips = pack([(0, alone.tokens)], pad=self.pad, form=self.form)
                     agree(self.pooled(strips), alone.pooled, "hidden states", backbone)
                     agree(self(strips), alone.logits, "logits", backbone)
                     self._try_dropout(strips)
@@ -150,7 +189,7 @@ class Bank(nn.Module):
                 *(BackboneError, RuntimeError, ValueError, TypeError),
                 *(LookupError, AttributeError, AssertionError),
             ) as error:
-                if padded:
+                if form == forms[-1]:
                     raise refusal(backbone, error) from error
             else:
                 break
@@ -165,7 +204,7 @@ class Bank(nn.Module):
             RuntimeError: something is dropped that is neither a token's nor an example's.
         """
         self._step.squares = 0
-        self(strips, [Stream(0, 0)])
+        self(strips, [Stream(0, 0, self.device)])
         if attention_dropout(self.model) > 0 and self._step.squares == 0:
             raise refusal(self.backbone, "its attention drops by itself, out of the bank's reach")
 
@@ -174,7 +213,7 @@ class Bank(nn.Module):
 
         A padded encoder needs it not: its strips are the examples, in order.
         """
-        if self.padded:
+        if self.form == "padded":
             return output
         hidden = cast("Tensor", output[0] if isinstance(output, tuple) else output)
         mean = self.backbone.source.pooling == "mean"
@@ -183,7 +222,7 @@ class Bank(nn.Module):
 
     def _average(self, _module: nn.Module, _inputs: Any, output: Any) -> Any:
         """Behind the whole of a padded encoder: the mean, which it does not take by itself."""
-        if self.padded:
+        if self.form == "padded":
             output.last_hidden_state = self._mean(output.last_hidden_state)
         return output
 
@@ -196,9 +235,9 @@ class Bank(nn.Module):
         """The mean of each example's tokens: (N, S, H) -> (B, 1, H)."""
         strips = self._step.strips
         assert strips is not None
-        tokens = hidden.flatten(0, 1).index_select(0, torch.as_tensor(strips.place))
-        lengths = torch.as_tensor(strips.lengths)
-        example = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
+        tokens = hidden.flatten(0, 1).index_select(0, self._on(strips.place))
+        lengths = self._on(strips.lengths)
+        example = torch.repeat_interleave(torch.arange(len(lengths), device=self.device), lengths)
         sums = tokens.new_zeros(len(lengths), tokens.shape[-1]).index_add(0, example, tokens)
         return (sums / lengths[:, None].to(sums.dtype))[:, None]
 
@@ -223,35 +262,42 @@ class Bank(nn.Module):
 
     def _run(self, module: nn.Module, strips: Strips, streams: Sequence[Stream] | None) -> Any:
         step = self._step
-        step.strips, step.streams, step.layout = strips, streams, Layout(strips)
+        step.strips, step.streams = strips, streams
+        step.layout = Layout(strips, self.device)
         inputs = {
-            "input_ids": torch.as_tensor(strips.ids),
-            "token_type_ids": torch.as_tensor(strips.types),
+            "input_ids": self._on(strips.ids),
+            "token_type_ids": self._on(strips.types),
         }
-        if self.padded:
-            inputs["attention_mask"] = torch.as_tensor(strips.example >= 0).long()
+        if self.form == "padded":
+            inputs["attention_mask"] = self._on(strips.example >= 0).long()
         else:
-            inputs["attention_mask"] = step.layout.mask
-            inputs["position_ids"] = torch.as_tensor(strips.positions + self._offset)
+            if self.form == "flat":
+                step.rows = Rows(strips, self.device)
+            else:
+                inputs["attention_mask"] = step.layout.mask
+            inputs["position_ids"] = self._on(strips.positions + self._offset)
         try:
             return module(**{k: v for k, v in inputs.items() if k in self._inputs})
         finally:
-            step.strips = step.streams = step.layout = None
+            step.strips = step.streams = step.layout = step.rows = None
+
+    def _on(self, array: NDArray[Any]) -> Tensor:
+        return torch.as_tensor(array, device=self.device)
 
     # ---- slots
 
     def enter(self, slot: int, seed: int) -> None:
         """Gives a slot a new run's initial weights: A as PEFT, B zero, head as transformers."""
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)  # the same weights on every device
         spread = float(getattr(self.backbone.config, "initializer_range", 0.02))
         with torch.no_grad():
             for name, tensor in self.state(slot).items():
+                drawn = torch.zeros_like(tensor, device="cpu")
                 if name.endswith("lora_A.weight"):
-                    nn.init.kaiming_uniform_(tensor, a=math.sqrt(5), generator=generator)
-                elif name.endswith(("lora_B.weight", ".bias")):
-                    tensor.zero_()
-                else:
-                    tensor.normal_(0.0, spread, generator=generator)
+                    nn.init.kaiming_uniform_(drawn, a=math.sqrt(5), generator=generator)
+                elif not name.endswith(("lora_B.weight", ".bias")):
+                    drawn.normal_(0.0, spread, generator=generator)
+                tensor.copy_(drawn)
 
     def state(self, slot: int) -> dict[str, Tensor]:
         """Views of a slot's trained tensors, by the names under which PEFT saves them."""

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from weft.nn.flat.rows import Rows
 from weft.text.packing import Strips
 
 _SAME_WIDTH = {
@@ -27,15 +28,41 @@ _LEVELS = 1 << 16  # a mask is decided by 16 random bits: p is met to 1 / 131,07
 
 
 class Stream:
-    """The random bits of one run at one step."""
+    """The random bits of one run at one step; each kind of device has its own."""
 
-    def __init__(self, seed: int, step: int) -> None:
-        self._bits = np.random.SFC64(np.random.SeedSequence([seed, step]))
+    def __init__(self, seed: int, step: int, device: torch.device | None = None) -> None:
+        sequence = np.random.SeedSequence([seed, step])
+        self._generator: torch.Generator | None = None
+        if device is None or device.type == "cpu":
+            self._bits = np.random.SFC64(sequence)
+        else:
+            word = int(sequence.generate_state(1, np.uint64)[0])
+            self._generator = torch.Generator(device).manual_seed(word)
 
-    def keep(self, count: int, threshold: int) -> NDArray[np.bool_]:
-        """`count` draws; True where kept, which a draw is in (65536 - threshold) of 65536 cases."""
-        words = self._bits.random_raw(-(-count // 4))
-        return words.view(np.uint16)[:count] >= threshold
+    def draw_into(self, target: Tensor) -> None:
+        """Fills int16s, (count,), with 16 random bits each."""
+        if self._generator is not None:
+            target.random_(-(1 << 15), 1 << 15, generator=self._generator)
+        else:
+            words = self._bits.random_raw(-(-len(target) // 4))
+            target.numpy()[:] = words.view(np.int16)[: len(target)]
+
+
+@dataclass(frozen=True)
+class Keep:
+    """What one dropout leaves of an activation, before it is laid out as a mask."""
+
+    bits: Tensor  # int16, 16 random bits an element, unsigned
+    threshold: int  # kept where the bits are no less
+    scale: float
+
+    def mask(self) -> Tensor:
+        """Bools of the shape of `bits`."""
+        return (self.bits.int() & 0xFFFF) >= self.threshold
+
+    def rows(self, index: Tensor) -> Keep:
+        """The rows at `index`."""
+        return Keep(self.bits.index_select(0, index), self.threshold, self.scale)
 
 
 @dataclass
@@ -46,6 +73,9 @@ class Step:
     streams: Sequence[Stream] | None = None
     """One per segment; None: no dropout."""
     layout: Layout | None = None
+    rows: Rows | None = None
+    """Where the step is computed over flat rows; the layout serves what is around the layers."""
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     squares: int = 0
     """Masks drawn for attention so far."""
 
@@ -55,18 +85,25 @@ class Layout:
     """Index tensors of the step under way, made once and used by every layer."""
 
     strips: Strips
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     source: Tensor = field(init=False)  # (N * S,) canonical index of the token at each place
     first: Tensor = field(init=False)  # (B,) place of each example's first token
-    mask: Tensor = field(init=False)  # (N, 1, S, S) additive, 0 within an example, else -inf-like
     _square: Tensor | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         strips = self.strips
-        self.source = torch.as_tensor(strips.source)
-        self.first = torch.as_tensor(strips.place[np.cumsum(strips.lengths) - strips.lengths])
-        example = torch.as_tensor(strips.example)
+        self.source = self._on(strips.source)
+        self.first = self._on(strips.place[np.cumsum(strips.lengths) - strips.lengths])
+
+    def _on(self, array: NDArray[Any]) -> Tensor:
+        return torch.as_tensor(array, device=self.device)
+
+    @property
+    def mask(self) -> Tensor:
+        """(N, 1, S, S) additive: 0 within an example, minus what nothing outweighs elsewhere."""
+        example = self._on(self.strips.example)
         same = example[:, :, None] == example[:, None, :]
-        self.mask = torch.zeros(same.shape).masked_fill_(~same, -1e30)[:, None]
+        return torch.zeros(same.shape, device=self.device).masked_fill_(~same, -1e30)[:, None]
 
     def square(self, heads: int) -> Tensor:
         """(N, heads, S, S) index into a run's canonical (example, head, query, key) draws."""
@@ -84,7 +121,7 @@ class Layout:
                 + strips.positions[:, None, None, :]
             )
             same = strips.example[:, :, None] == strips.example[:, None, :]
-            self._square = torch.as_tensor(np.where(same[:, None], index, 0))
+            self._square = self._on(np.where(same[:, None], index, 0))
         return self._square
 
 
@@ -142,7 +179,7 @@ class BankDropout(nn.Module):
         width = x.shape[-1]
         by_token = x.dim() == 3 and x.shape[:2] == step.strips.ids.shape
         rows = [s.tokens if by_token else s.examples for s in step.strips.segments]
-        drawn = self._draw([count * width for count in rows]).view(-1, width)
+        drawn = self._keep([count * width for count in rows]).view(-1, width)
         if by_token:
             drawn = drawn.index_select(0, step.layout.source)
         return _bits(drawn.view(x.shape), x.dtype)
@@ -156,21 +193,56 @@ class BankDropout(nn.Module):
         assert step.strips is not None
         assert step.layout is not None
         step.squares += 1
-        area, begin = step.strips.lengths**2, 0
-        counts: list[int] = []
-        for segment in step.strips.segments:
-            counts.append(heads * int(area[begin : begin + segment.examples].sum()))
-            begin += segment.examples
-        return _bits(self._draw(counts).take(step.layout.square(heads)), dtype)
+        drawn = self._keep(self._areas(heads))
+        return _bits(drawn.take(step.layout.square(heads)), dtype)
 
-    def _draw(self, counts: list[int]) -> Tensor:
-        """Bits of every run in canonical order, (sum of counts,)."""
+    def keep(self, width: int) -> Keep | None:
+        """For flat rows (N, width): what is kept of them, None where nothing is dropped."""
+        step = self._step
+        if step.streams is None or self._threshold == 0:
+            return None
+        assert step.strips is not None
+        assert step.rows is not None
+        counts = [segment.tokens * width for segment in step.strips.segments]
+        bits = self._draw(counts, step.rows.filled * width)
+        return Keep(bits.view(-1, width), self._threshold, self.scale)
+
+    def keep_square(self, heads: int) -> Keep | None:
+        """For attention probabilities in the order example, head, query, key."""
+        step = self._step
+        if step.streams is None or self._threshold == 0:
+            return None
+        step.squares += 1
+        return Keep(self._draw(self._areas(heads)), self._threshold, self.scale)
+
+    def _areas(self, heads: int) -> list[int]:
+        """Attention probabilities of each run."""
+        strips = self._step.strips
+        assert strips is not None
+        ends = np.cumsum([segment.examples for segment in strips.segments])
+        sums = np.concatenate([[0], np.cumsum(strips.lengths**2)])[[0, *ends]]
+        return (heads * np.diff(sums)).tolist()
+
+    def _keep(self, counts: list[int]) -> Tensor:
+        """Which elements are kept, as bools, (sum of counts,)."""
+        bits = self._draw(counts)
+        if bits.device.type == "cpu":  # NumPy compares unsigned numbers as they are
+            return torch.as_tensor(bits.numpy().view(np.uint16) >= self._threshold)
+        return Keep(bits, self._threshold, self.scale).mask()
+
+    def _draw(self, counts: list[int], length: int | None = None) -> Tensor:
+        """Bits of every run in canonical order, (sum of counts,) or `length`, the rest zero."""
         assert self._step.streams is not None
-        drawn = [
-            stream.keep(count, self._threshold)
-            for stream, count in zip(self._step.streams, counts, strict=True)
-        ]
-        return torch.as_tensor(drawn[0] if len(drawn) == 1 else np.concatenate(drawn))
+        total = sum(counts)
+        drawn = torch.empty(
+            total if length is None else length, dtype=torch.int16, device=self._step.device
+        )
+        begin = 0
+        for stream, count in zip(self._step.streams, counts, strict=True):
+            stream.draw_into(drawn[begin : begin + count])
+            begin += count
+        drawn[total:] = 0
+        return drawn
 
 
 def _bits(keep: Tensor, dtype: torch.dtype) -> Tensor:

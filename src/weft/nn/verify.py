@@ -36,15 +36,16 @@ def reference(backbone: Backbone, offset: int) -> Reference:
     model = cast("nn.Module", backbone.model)
     config = cast("Any", model.config)
     generator = torch.Generator().manual_seed(7)
+    device = next(model.parameters()).device
     low = min(offset + 8, config.vocab_size - 2)
     rows = [
-        torch.randint(low, config.vocab_size, (length,), generator=generator)
+        torch.randint(low, config.vocab_size, (length,), generator=generator).to(device)
         for length in (5, 9, 3)
     ]
     use_attention(model, "eager")
     with torch.no_grad():
         hidden = [_hidden(model, ids) for ids in rows]
-        other = torch.cat([rows[0][:-1], torch.full((1,), low - 1)])
+        other = torch.cat([rows[0][:-1], torch.full((1,), low - 1, device=device)])
         if torch.equal(_hidden(model, other)[0], hidden[0][0]):
             raise BackboneError(
                 f"{backbone.source.name} is no encoder: it reads from left to right only",
@@ -57,7 +58,7 @@ def reference(backbone: Backbone, offset: int) -> Reference:
         else:
             pooled = torch.stack([row[0] for row in hidden])
             logits = torch.cat([cast("Any", model)(input_ids=ids[None]).logits for ids in rows])
-    flat = torch.cat(rows).numpy()
+    flat = torch.cat(rows).cpu().numpy()
     offsets = torch.tensor([0, *(len(ids) for ids in rows)]).cumsum(0).numpy()
     return Reference(Tokens(flat, flat * 0, offsets), pooled, logits)
 

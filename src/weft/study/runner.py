@@ -97,7 +97,7 @@ def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -
     wanted = config.backbone.precision
     if wanted == "auto" and before is not None:
         wanted = before.backbone.precision  # a timing that comes out otherwise changes no study
-    precision = choose_precision(wanted)
+    precision = choose_precision(wanted, config.bank.device)
     frozen = _same_settings(config, before, folder, precision)
     facts = _facts(opened, command)
     identity = {"data": _digest(opened.data.hashes)}
@@ -256,7 +256,8 @@ def _same_settings(
     if before is None:
         return config
     there, now = flat(before.model_dump()), flat(config.model_dump())
-    free = {"sizes", "seeds", "seeds_at", "methods", "name", "data.folder", "bank.slots"}
+    free = {"sizes", "seeds", "seeds_at", "methods", "name"}
+    free |= {"data.folder", "bank.slots", "bank.device"}
     odd = [key for key in now if key not in free and now[key] != there.get(key)]
     if odd:
         raise StudyError(

@@ -1,9 +1,10 @@
-"""Packing: several examples of one run lie end to end in a strip of fixed width."""
+"""Packing: where the tokens of a step's examples lie."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -11,6 +12,16 @@ from weft.text.tokens import Ints, Tokens
 
 _STEP = 8  # strip widths are multiples of this
 _NARROWEST = 48  # below this, strips are hard to fill
+_ROWS = 16  # a flat step's rows are a multiple of this: every new number of rows costs set-up
+
+Form = Literal["flat", "strips", "padded"]
+"""How a step's examples lie.
+
+- flat: all end to end in one line; attention minds where each begins.
+- strips: end to end in strips of fixed width; attention is parted by a mask.
+- padded: each in a strip of its own, in order, the strips as wide as the longest: for encoders
+  that bear nothing else.
+"""
 
 
 @dataclass(frozen=True)
@@ -18,7 +29,7 @@ class Segment:
     """The part of a step that belongs to one run."""
 
     slot: int
-    strips: int  # how many strips are its own
+    strips: int  # how many strips are its own; 0 in a flat step
     examples: int
     tokens: int
 
@@ -57,37 +68,43 @@ def pack(
     *,
     pad: int,
     width: int | None = None,
-    alone: bool = False,
+    form: Form = "strips",
 ) -> Strips:
-    """Packs each run's batch into strips of its own.
+    """Packs each run's batch into strips of its own, or all into one flat line.
 
     Args:
         batches: (slot, examples) of each run that takes part in the step.
         pad: vocabulary index that fills empty places.
         width: tokens per strip; None: `strip_width` of all lengths.
-        alone: lay each example into a strip of its own, in order, the strips as wide as the
-            longest: the plain padded form, for encoders that cannot be packed.
+        form: how the examples lie; only strips heed `width`.
     """
     tokens = [batch for _, batch in batches]
     lengths = np.concatenate([batch.lengths for batch in tokens])
-    longest = int(lengths.max())
-    roomy = strip_width(lengths) if width is None else max(width, longest)
-    width = longest if alone else roomy
+    longest, total = int(lengths.max()), int(lengths.sum())
+    if form == "flat":
+        width = -(-total // _ROWS) * _ROWS
+    elif form == "padded":
+        width = longest
+    else:
+        width = strip_width(lengths) if width is None else max(width, longest)
+    offsets = np.cumsum(lengths) - lengths
     strip = np.empty(len(lengths), dtype=np.int64)  # of each example
     start = np.empty(len(lengths), dtype=np.int64)  # of each example, within its strip
     segments: list[Segment] = []
     strips = examples = 0
     for slot, batch in batches:
         own = slice(examples, examples + len(batch))
-        place_in = _line_up if alone else _fit
-        count, strip[own], start[own] = place_in(batch.lengths, width)
-        strip[own] += strips
+        if form == "flat":
+            count, strip[own], start[own] = 0, 0, offsets[own]
+        else:
+            place_in = _line_up if form == "padded" else _fit
+            count, strip[own], start[own] = place_in(batch.lengths, width)
+            strip[own] += strips
         segments.append(Segment(slot, count, len(batch), int(batch.offsets[-1])))
         strips += count
         examples += len(batch)
+    strips = max(strips, 1)
 
-    total = int(lengths.sum())
-    offsets = np.cumsum(lengths) - lengths
     position = np.arange(total) - np.repeat(offsets, lengths)
     place = np.repeat(strip * width + start, lengths) + position
 
@@ -132,9 +149,9 @@ def _line_up(lengths: Ints, _width: int) -> tuple[int, Ints, Ints]:
 
 
 def pack_for_inference(
-    tokens: Tokens, *, pad: int, strips: int = 48, alone: bool = False
+    tokens: Tokens, *, pad: int, strips: int = 48, form: Form = "strips"
 ) -> list[tuple[Ints, Strips]]:
-    """All examples sorted by length and packed into steps of about `strips` strips.
+    """All examples sorted by length and packed into steps of about `strips` strips' size.
 
     Returns (index, strips) per step: `index` (B',) says which examples the step holds. The
     strips stand under slot 0.
@@ -152,6 +169,6 @@ def pack_for_inference(
                 break
             end += 1
         index = order[begin:end]
-        steps.append((index, pack([(0, tokens.take(index))], pad=pad, alone=alone)))
+        steps.append((index, pack([(0, tokens.take(index))], pad=pad, form=form)))
         begin = end
     return steps

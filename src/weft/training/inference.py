@@ -24,7 +24,7 @@ class Packed:
     @classmethod
     def of(cls, tokens: Tokens, bank: Bank) -> Packed:
         """Packs all examples as the bank's encoder takes them."""
-        steps = pack_for_inference(tokens, pad=bank.pad, alone=bank.padded)
+        steps = pack_for_inference(tokens, pad=bank.pad, form=bank.form)
         return cls(steps, len(tokens))
 
 
@@ -46,7 +46,7 @@ def _collect(bank: Bank, slot: int, packed: Packed, *, pooled: bool) -> NDArray[
             part = bank.pooled(own) if pooled else bank(own)
         if rows is None:
             rows = torch.zeros(packed.examples, part.shape[1], dtype=torch.float64)
-        rows[torch.as_tensor(index)] = part.double()
+        rows[torch.as_tensor(index)] = part.double().cpu()
     assert rows is not None, "a split holds at least one example"
     return rows.numpy()
 

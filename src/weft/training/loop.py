@@ -20,6 +20,10 @@ from weft.training.events import EpochEnd, Event, RunEnd, RunFailed, Stepped
 from weft.training.inference import Packed, cross_entropy, logits_of, probabilities
 from weft.training.slots import Job, Slot
 
+_TOGETHER = {"cpu": 1536, "cuda": 1 << 20}
+"""Tokens that one forward and backward take at most, but for a run's own batch. On a CPU more only
+pushes activations out of its caches; a GPU has room for all."""
+
 
 @dataclass(frozen=True)
 class Judges:
@@ -52,8 +56,8 @@ def train(
                 slots[index] = Slot(bank, index, waiting.popleft(), time.perf_counter())
         active = [slots[index] for index in sorted(slots)]
 
-        # one step: all runs together, or each in the shapes it has alone
-        groups = [[slot] for slot in active] if settings.exact else [active]
+        # one step: as many runs together as pay, or each in the shapes it has alone
+        groups = _groups(active, 0 if settings.exact else _TOGETHER[bank.device.type])
         fills: list[float] = []
         failed: dict[int, float] = {}
         examples = 0
@@ -63,11 +67,11 @@ def train(
                 [(s.index, s.job.tokens.take(b)) for s, b in zip(group, batches, strict=True)],
                 pad=bank.pad,
                 width=settings.strip_width,
-                alone=bank.padded,
+                form=bank.form,
             )
             logits = bank(strips, [slot.stream() for slot in group])  # (B, C)
             pairs = zip(group, batches, strict=True)
-            labels = [torch.as_tensor(slot.job.labels[batch]) for slot, batch in pairs]
+            labels = [torch.as_tensor(slot.job.labels[b], device=bank.device) for slot, b in pairs]
             parts = logits.split([len(own) for own in labels])
             losses = [F.cross_entropy(x, y) for x, y in zip(parts, labels, strict=True)]
             # runs share no trained weight, so each gets from the sum the gradient of its own loss
@@ -100,6 +104,20 @@ def train(
                 del slots[slot.index]
             else:
                 slot.next_epoch(time.perf_counter())
+
+
+def _groups(slots: Sequence[Slot], tokens: int) -> list[list[Slot]]:
+    """Neighbours are computed together as long as their batches hold no more than `tokens`."""
+    groups: list[list[Slot]] = []
+    room = 0
+    for slot in slots:
+        ahead = int(slot.job.tokens.lengths[slot.next_batch()].sum())
+        if not groups or ahead > room:
+            groups.append([])
+            room = tokens
+        groups[-1].append(slot)
+        room -= ahead
+    return groups
 
 
 def _failure(slot: Slot, what: str, value: float, step: int) -> RunFailed:

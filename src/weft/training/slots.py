@@ -78,8 +78,12 @@ class Slot:
             assert parameter.grad is not None
             parameter.grad.zero_()
         recipe = job.recipe
+        self.device = bank.device
         self.optimiser: torch.optim.Optimizer = torch.optim.AdamW(
-            self.parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+            self.parameters,
+            lr=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            fused=True,
         )
         total = job.total_steps
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -106,7 +110,7 @@ class Slot:
 
     def stream(self) -> Stream:
         """The random bits of the step to come."""
-        return Stream(seed_for("dropout", self.job.seed), self.step)
+        return Stream(seed_for("dropout", self.job.seed), self.step, self.device)
 
     def update(self) -> None:
         """Clips the slot's gradients, moves its weights by one step and clears the gradients."""

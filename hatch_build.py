@@ -1,0 +1,59 @@
+"""Compiles the kernels while weft is installed, where there is a compiler; without one nothing but
+speed is lost, so a failure is no error."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+FOLDER = Path("src/weft/nn/native")
+# -ffp-contract=fast lets a product and a sum be one instruction; NaN and infinity stay what they
+# are. OpenMP's functions are left to be found when the library is loaded: torch has them.
+FLAGS = (
+    *("-O3", "-std=c++17", "-fPIC", "-fopenmp"),
+    *("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"),
+)
+
+
+class Kernels(BuildHookInterface[Any]):
+    """Builds `kernels.so` beside its source."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
+        """Called by hatchling before it collects the files."""
+        if self.target_name != "wheel" or not compiled(Path(self.root) / FOLDER):
+            return
+        build_data["artifacts"].append(f"/{FOLDER}/kernels.so")
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+
+
+def compiled(folder: Path) -> bool:
+    """Compiles and links in two steps, since a link with -fopenmp would bring a second OpenMP."""
+    source, target = folder / "kernels.cpp", folder / "kernels.so"
+    part, draft = folder / "kernels.o", folder / "kernels.so.tmp"
+    compiler = shlex.split(os.environ.get("CXX", "c++"))
+    steps = (
+        [*compiler, *FLAGS, "-c", str(source), "-o", str(part)],
+        [*compiler, "-shared", str(part), "-o", str(draft)],
+    )
+    target.unlink(missing_ok=True)
+    try:
+        if sys.platform != "linux":
+            raise OSError("the kernels are made for Linux")
+        for step in steps:
+            subprocess.run(step, check=True, capture_output=True, text=True)
+        draft.replace(target)
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = getattr(error, "stderr", None) or str(error)
+        print(f"weft: the kernels were not built, all else works: {why.strip()}", file=sys.stderr)
+        return False
+    finally:
+        part.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
+    return True

@@ -1,0 +1,126 @@
+"""Attention of each example's tokens among themselves, over flat rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from weft.nn.dropout import Keep
+from weft.nn.flat.rows import Rows
+from weft.nn.native import library
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Of the heads of one layer."""
+
+    heads: int
+    factor: float  # of the scores
+
+
+def attend(q: Tensor | None, kv: Tensor, rows: Rows, shape: Shape, keep: Keep | None) -> Tensor:
+    """Softmax attention, with dropout of the probabilities.
+
+    Args:
+        q: (B, H), queries of each example's first token alone; None: every token asks.
+        kv: (N, 2 H) keys and values side by side, or (N, 3 H) with the queries before them.
+        keep: (sum of heads x length x length,) in the order example, head, query, key.
+
+    Returns:
+        (B, H), or (N, H) with zeros in the rows that no example has.
+    """
+    if library.serves(kv):
+        return cast("Any", _Attend).apply(q, kv, rows, shape, keep)
+    return plain_attend(q, kv, rows, shape, keep)
+
+
+def plain_attend(
+    q: Tensor | None, kv: Tensor, rows: Rows, shape: Shape, keep: Keep | None
+) -> Tensor:
+    """`attend` in torch's own words: examples padded to the longest."""
+    examples, longest = len(rows.lengths), rows.longest
+    lengths = torch.as_tensor(rows.lengths, device=kv.device)
+    begin = torch.as_tensor(rows.begin[:-1], device=kv.device)
+    within = torch.arange(longest, device=kv.device)
+    there = within < lengths[:, None]  # (B, L)
+    place = torch.where(there, begin[:, None] + within, 0)
+    split = kv[place].reshape(examples, longest, 3 if q is None else 2, shape.heads, -1)
+    parts = torch.permute(split, (2, 0, 3, 1, 4))  # each (B, heads, L, D)
+    key, value = parts[-2], parts[-1]
+    query = parts[0] if q is None else q.reshape(examples, shape.heads, 1, -1)
+    scores = (query * shape.factor) @ key.transpose(2, 3)
+    scores = scores.masked_fill(~there[:, None, None], float("-inf"))
+    probabilities = scores.softmax(-1)
+    if keep is not None:
+        area = torch.as_tensor(rows.squares[:-1], device=kv.device)
+        head = torch.arange(shape.heads, device=kv.device)[:, None, None]
+        asking = within[: query.shape[2], None]
+        length = lengths[:, None, None, None]
+        index = (
+            shape.heads * area[:, None, None, None] + head * length**2 + asking * length + within
+        )
+        inside = there[:, None, None] & (asking < length)
+        mask = keep.mask()[torch.where(inside, index, 0)]
+        probabilities = torch.where(mask, probabilities * keep.scale, 0)
+    context = (probabilities @ value).transpose(1, 2).flatten(2)  # (B, L or 1, H)
+    if q is not None:
+        return context[:, 0]
+    source = torch.zeros(len(kv), dtype=torch.int64, device=kv.device)
+    source[place[there]] = torch.arange(examples * longest, device=kv.device)[there.flatten()]
+    used = torch.arange(len(kv), device=kv.device)[:, None] < rows.tokens
+    return torch.where(used, context.flatten(0, 1)[source], 0)
+
+
+class _Attend(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, q: Tensor | None, kv: Tensor, rows: Rows, shape: Shape, keep: Keep | None
+    ) -> Tensor:
+        hidden = kv.shape[1] // (3 if q is None else 2)
+        out = kv.new_empty(len(kv) if q is None else len(q), hidden)
+        areas = rows.squares if q is None else rows.begin
+        kept = None
+        if any(ctx.needs_input_grad):
+            kept = kv.new_empty(shape.heads * int(areas[-1]), dtype=torch.float32)
+        ctx.save_for_backward(q, kv, kept)
+        ctx.rows, ctx.shape, ctx.keep, ctx.areas = rows, shape, keep, shape.heads * areas
+        ctx.squares = shape.heads * rows.squares
+        library.call("attend_forward", kv.dtype, _structure(ctx, q, kv), *_parts(q, kv), out, kept)
+        if q is None:
+            out[rows.tokens :].zero_()
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        q, kv, kept = cast("tuple[Tensor | None, Tensor, Tensor]", ctx.saved_tensors)
+        d_q = None if q is None else torch.empty_like(q)
+        d_kv = torch.empty_like(kv)
+        d_kv[ctx.rows.tokens :].zero_()
+        parts = (*_parts(q, kv), kept, gradients[0].contiguous(), *_parts(d_q, d_kv))
+        library.call("attend_backward", kv.dtype, _structure(ctx, q, kv), *parts)
+        return d_q, d_kv, None, None, None
+
+
+def _parts(q: Tensor | None, kv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Where queries, keys and values begin."""
+    if q is None:
+        query, key, value = kv.chunk(3, dim=1)
+        return query, key, value
+    key, value = kv.chunk(2, dim=1)
+    return q, key, value
+
+
+def _structure(ctx: Any, q: Tensor | None, kv: Tensor) -> library.Attention:
+    rows, shape, keep = ctx.rows, ctx.shape, ctx.keep
+    hidden = kv.shape[1] // (3 if q is None else 2)
+    return library.Attention(
+        *(len(rows.lengths), shape.heads, hidden // shape.heads, rows.longest),
+        *(q is not None, kv.shape[1] if q is None else hidden, kv.shape[1]),
+        *map(library.address, (rows.begin, ctx.areas, ctx.squares)),
+        None if keep is None else keep.bits.data_ptr(),
+        *((0, 1.0) if keep is None else (keep.threshold, keep.scale)),
+        shape.factor,
+    )

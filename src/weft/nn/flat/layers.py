@@ -1,0 +1,175 @@
+"""An encoder's layers over flat rows: no padding, and no work that nobody reads.
+
+Takes the place of the layers of encoders built like BERT or DistilBERT: attention, then two linear
+layers, a LayerNorm behind each half. Transformers' own layers are the plain twin: with dropout
+drawn alike, both compute the same but for rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from transformers.activations import GELUActivation
+
+from weft.nn.dropout import BankDropout, Keep, Step
+from weft.nn.flat.attention import Shape, attend
+from weft.nn.flat.gelu import gelu
+from weft.nn.flat.norm import add_norm
+from weft.nn.flat.product import Projection
+
+
+@dataclass(frozen=True)
+class Parts:
+    """One layer's pieces, as its authors named them or not."""
+
+    query: nn.Module
+    key: nn.Module
+    value: nn.Module
+    heads: int
+    factor: float
+    attention_dropout: BankDropout
+    out: nn.Module
+    out_dropout: BankDropout | None
+    out_norm: nn.LayerNorm
+    up: nn.Module
+    activation: nn.Module
+    down: nn.Module
+    down_dropout: BankDropout | None
+    down_norm: nn.LayerNorm
+
+
+def parts_of(layer: Any) -> Parts | None:
+    """The pieces of a layer whose leaves are swapped; None where it is built otherwise."""
+    kind = type(layer).__name__
+    if kind in ("BertLayer", "RobertaLayer", "ElectraLayer", "XLMRobertaLayer", "CamembertLayer"):
+        attention, closing = layer.attention.self, layer.attention.output
+        if layer.is_decoder or layer.add_cross_attention:
+            return None
+        return Parts(
+            *(attention.query, attention.key, attention.value),
+            *(attention.num_attention_heads, attention.scaling, attention.bank_dropout),
+            *(closing.dense, closing.dropout, closing.LayerNorm),
+            *(layer.intermediate.dense, layer.intermediate.intermediate_act_fn),
+            *(layer.output.dense, layer.output.dropout, layer.output.LayerNorm),
+        )
+    if kind == "TransformerBlock" and hasattr(layer, "sa_layer_norm"):  # DistilBERT
+        attention, inner = layer.attention, layer.ffn
+        return Parts(
+            *(attention.q_lin, attention.k_lin, attention.v_lin),
+            *(attention.n_heads, attention.scaling, attention.bank_dropout),
+            *(attention.out_lin, None, layer.sa_layer_norm),
+            *(inner.lin1, inner.activation),
+            *(inner.lin2, inner.dropout, layer.output_layer_norm),
+        )
+    return None
+
+
+class FlatLayer:
+    """One layer over the rows of all runs.
+
+    Args:
+        first_only: nothing but each example's first token is read of the result, so nothing else
+            is computed of it: keys and values still come from all.
+    """
+
+    def __init__(
+        self, parts: Parts, dtype: torch.dtype | None, step: Step, *, first_only: bool
+    ) -> None:
+        self._parts, self._step = parts, step
+        self._shape = Shape(parts.heads, parts.factor)
+        self._query: Projection | None = None
+        if first_only:
+            self._query = Projection([parts.query], dtype)
+            self._mixed = Projection([parts.key, parts.value], dtype)
+        else:
+            self._mixed = Projection([parts.query, parts.key, parts.value], dtype)
+        self._out = Projection([parts.out], dtype)
+        self._up = Projection([parts.up], dtype)
+        self._down = Projection([parts.down], dtype)
+        self._gelu = isinstance(parts.activation, nn.GELU | GELUActivation)
+
+    def __call__(self, wide: Tensor, narrow: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, H) in the residual's format and in that of products -> the same, or (B, H)."""
+        rows, parts = self._step.rows, self._parts
+        assert rows is not None
+        runs, first = rows.by_token, None
+        asked: Tensor | None = None
+        if self._query is not None:
+            runs, first = rows.by_example, rows.first
+            wide = wide.index_select(0, first)
+            drawn = _rows(self._query.draw(), first)
+            asked = self._query(narrow.index_select(0, first), runs, drawn)
+        mixed = self._mixed(narrow, rows.by_token, self._mixed.draw())
+        keep = parts.attention_dropout.keep_square(parts.heads)
+        context = attend(asked, mixed, rows, self._shape, keep)
+        update = self._out(context, runs, _rows(self._out.draw(), first))
+        wide, narrow = self._close(update, parts.out_dropout, first, wide, parts.out_norm)
+        update = self._down(self._raised(narrow, first), runs, _rows(self._down.draw(), first))
+        return self._close(update, parts.down_dropout, first, wide, parts.down_norm)
+
+    def _raised(self, x: Tensor, first: Tensor | None) -> Tensor:
+        rows = self._step.rows
+        assert rows is not None
+        runs = rows.by_token if first is None else rows.by_example
+        drawn = _rows(self._up.draw(), first)
+        if self._gelu and not torch.is_grad_enabled() and not drawn:
+            return self._up(x, runs, drawn, "gelu")
+        x = self._up(x, runs, drawn)
+        return gelu(x) if self._gelu else cast("Tensor", self._parts.activation(x))
+
+    def _close(
+        self,
+        update: Tensor,
+        dropout: BankDropout | None,
+        first: Tensor | None,
+        residual: Tensor,
+        norm: nn.LayerNorm,
+    ) -> tuple[Tensor, Tensor]:
+        keep = None if dropout is None else dropout.keep(update.shape[1])
+        return add_norm(update, _rows([keep], first)[0], residual, norm)
+
+
+def _rows(keeps: Sequence[Keep | None], first: Tensor | None) -> list[Keep | None]:
+    if first is None:
+        return list(keeps)
+    return [None if keep is None else keep.rows(first) for keep in keeps]
+
+
+class FlatLayers(nn.Module):
+    """All layers, as one module that takes the first place of a model's list of them.
+
+    Args:
+        layers: transformers' own, their leaves swapped; kept for their dropouts and updates.
+        first_only: nothing but each example's first token is read of the last layer.
+    """
+
+    def __init__(self, layers: Iterable[nn.Module], step: Step, *, first_only: bool) -> None:
+        super().__init__()
+        self.twins = nn.ModuleList(layers)
+        self._step, self._first_only = step, first_only
+        self._layers: list[FlatLayer] = []
+        self._dtype: torch.dtype | None = None
+        self.prepare(None)
+
+    def prepare(self, dtype: torch.dtype | None) -> None:
+        """Lays out the frozen weights for products in `dtype`, for good; None: uses them as they
+        are."""
+        self._dtype, self._layers = dtype, []
+        for twin in self.twins:
+            parts = parts_of(twin)
+            assert parts is not None
+            last = len(self._layers) == len(self.twins) - 1
+            first_only = self._first_only and last
+            self._layers.append(FlatLayer(parts, dtype, self._step, first_only=first_only))
+
+    def forward(self, hidden: Tensor, *_: Any, **__: Any) -> Tensor:
+        """(1, N, H) -> (1, N, H), or (B, 1, H) where first tokens alone are read."""
+        wide = hidden[0]
+        narrow = wide.to(self._dtype or wide.dtype)
+        for layer in self._layers:
+            wide, narrow = layer(wide, narrow)
+        return wide[:, None] if self._first_only else wide[None]

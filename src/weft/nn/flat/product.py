@@ -1,0 +1,213 @@
+"""Products with frozen weights, and the low-rank updates that runs add to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (its usual name)
+from torch import Tensor, nn
+
+from weft.nn.dropout import Keep
+from weft.nn.flat.rows import Runs
+from weft.nn.leaves import BankLora, FrozenLinear
+from weft.nn.native import library
+
+
+class Frozen:
+    """One or more frozen linear layers of the same input, as one product (in -> sum of outs).
+
+    On a CPU the weights lie as oneDNN wants them, once for each direction, so that no step lays
+    them out anew; elsewhere, and for other number formats, they are plain tensors.
+
+    Args:
+        layers: their weights are taken over, so that none is held twice.
+        dtype: number format of the products; None: as the weights come, and left to the layers.
+    """
+
+    def __init__(self, layers: Sequence[FrozenLinear], dtype: torch.dtype | None) -> None:
+        weight = torch.cat([layer.weight for layer in layers])  # (out, in)
+        biases = [
+            weight.new_zeros(len(layer.weight)) if layer.bias is None else layer.bias
+            for layer in layers
+        ]
+        self.bias = torch.cat(biases).to(dtype or weight.dtype)
+        self.inner = weight.shape[1]
+        self._packed: tuple[Tensor, Tensor] | None = None
+        self._weight: Tensor | None = None
+        if dtype is None:
+            self._weight = weight
+            return
+        weight = weight.to(dtype)
+        for layer in layers:
+            layer.weight = layer.weight.new_empty(0)
+        if _packs(weight):
+            reorder = cast("Any", torch.ops.mkldnn)._reorder_linear_weight
+            self._packed = reorder(weight, None), reorder(weight.t().contiguous(), None)
+        else:
+            self._weight = weight
+
+    def forward(self, x: Tensor, activation: str = "none") -> Tensor:
+        """x: (N, in) -> (N, out); activation: `none`, or `gelu` for inference."""
+        if self._packed is not None:
+            return _product(x, self._packed[0], self.bias, activation)
+        y = F.linear(x, cast("Tensor", self._weight), self.bias)
+        return F.gelu(y) if activation == "gelu" else y
+
+    def backward(self, d_y: Tensor) -> Tensor:
+        """d_y: (N, out) -> the input's gradient (N, in)."""
+        if self._packed is not None:
+            return _product(d_y, self._packed[1], None, "none")
+        return d_y @ cast("Tensor", self._weight)
+
+
+def _packs(weight: Tensor) -> bool:
+    return (
+        weight.device.type == "cpu"
+        and weight.dtype in (torch.float32, torch.bfloat16)
+        and torch.backends.mkldnn.is_available()
+    )
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str) -> Tensor:
+    multiply = cast("Any", torch.ops.mkldnn)._linear_pointwise
+    return multiply(x, weight, bias, activation, [], "none" if activation == "gelu" else "")
+
+
+@dataclass(frozen=True)
+class Update:
+    """One layer's low-rank updates, one a slot: which columns of the product they add to."""
+
+    column: int  # where the layer's outputs begin
+    a: nn.Parameter  # (R, r, in)
+    b: nn.Parameter  # (R, out, r)
+    scaling: float
+    keep: Keep | None
+
+    @property
+    def columns(self) -> slice:
+        """The layer's outputs."""
+        return slice(self.column, self.column + self.b.shape[1])
+
+
+class Projection:
+    """Linear layers of the same input, some with low-rank updates, as one product."""
+
+    def __init__(self, layers: Sequence[nn.Module], dtype: torch.dtype | None) -> None:
+        self._updates: list[tuple[int, BankLora]] = []
+        column = 0
+        for layer in layers:
+            if isinstance(layer, BankLora):
+                self._updates.append((column, layer))
+            column += len(_base(layer).weight)
+        self.frozen = Frozen([_base(layer) for layer in layers], dtype)
+
+    def draw(self) -> list[Keep | None]:
+        """What dropout leaves of each update's input, in the order of the layers."""
+        return [layer.dropout.keep(self.frozen.inner) for _, layer in self._updates]
+
+    def __call__(
+        self, x: Tensor, runs: Runs, keeps: Sequence[Keep | None], activation: str = "none"
+    ) -> Tensor:
+        """x: (N, in) whose rows are the runs' -> (N, out)."""
+        updates = [
+            Update(column, layer.lora_a, layer.lora_b, layer.scaling, keep)
+            for (column, layer), keep in zip(self._updates, keeps, strict=True)
+        ]
+        if activation != "none" and (updates or torch.is_grad_enabled()):
+            raise AssertionError("an activation is part of the product in inference alone")
+        if not torch.is_grad_enabled() and not updates:
+            return self.frozen.forward(x, activation)
+        return project(x, self.frozen, updates, runs)
+
+
+def _base(layer: nn.Module) -> FrozenLinear:
+    return cast("FrozenLinear", layer.base if isinstance(layer, BankLora) else layer)
+
+
+def project(x: Tensor, frozen: Frozen, updates: Sequence[Update], runs: Runs) -> Tensor:
+    """The product with its updates: x (N, in) whose rows are the runs' -> (N, out)."""
+    if not library.serves(x):
+        return plain_project(x, frozen, updates, runs)
+    weights = [weight for update in updates for weight in (update.a, update.b)]
+    return cast("Any", _Project).apply(x, frozen, updates, runs, *weights)
+
+
+def plain_project(x: Tensor, frozen: Frozen, updates: Sequence[Update], runs: Runs) -> Tensor:
+    """`project` in torch's own words, run by run."""
+    y = cast("Any", _Product).apply(x, frozen)
+    for update in updates:
+        kept = x
+        if update.keep is not None:
+            kept = torch.where(update.keep.mask(), x * update.keep.scale, 0)
+        parts: list[Tensor] = []
+        for slot, rows in runs.parts():
+            a, b = update.a[slot].to(x.dtype), update.b[slot].to(x.dtype)
+            parts.append(F.linear(F.linear(kept[rows], a), b) * update.scaling)
+        added = torch.cat(parts)
+        right = y.shape[1] - update.columns.stop
+        y = y + F.pad(added, (update.column, right, 0, len(y) - len(added)))
+    return y
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, frozen: Frozen) -> Tensor:
+        ctx.frozen = frozen
+        return frozen.forward(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return ctx.frozen.backward(gradients[0]), None
+
+
+class _Project(torch.autograd.Function):
+    """The gradients of A and B are added to the parameters' own `grad`, as a bank keeps them."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, frozen: Frozen, updates: list[Update], runs: Runs, *_: Tensor
+    ) -> Tensor:
+        y = frozen.forward(x)
+        lows: list[Tensor] = []
+        for update in updates:
+            low = x.new_empty(len(x), -(-update.a.shape[1] // 8) * 8, dtype=torch.float32)
+            target = y[:, update.columns]
+            library.call("lora_forward", x.dtype, _lora(update, x, y, runs), x, target, low)
+            lows.append(low)
+        ctx.save_for_backward(*([x, *lows] if updates else []))
+        ctx.frozen, ctx.updates, ctx.runs = frozen, updates, runs
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        d_y = gradients[0].contiguous()
+        d_x = ctx.frozen.backward(d_y) if ctx.needs_input_grad[0] else None
+        if ctx.updates:
+            x, *lows = cast("list[Tensor]", ctx.saved_tensors)
+            for update, low in zip(cast("list[Update]", ctx.updates), lows, strict=True):
+                assert update.a.grad is not None
+                assert update.b.grad is not None
+                library.call(
+                    "lora_backward",
+                    x.dtype,
+                    _lora(update, x, d_y, ctx.runs),
+                    *(x, d_y[:, update.columns], low, d_x),
+                    *(update.a.grad, update.b.grad),
+                )
+        return (d_x, None, None, None, *(None for _ in range(2 * len(ctx.updates))))
+
+
+def _lora(update: Update, x: Tensor, y: Tensor, runs: Runs) -> library.Lora:
+    keep = update.keep
+    _, r, inner = update.a.shape
+    return library.Lora(
+        *(len(runs.slot), inner, update.b.shape[1], r, x.shape[1], y.shape[1]),
+        *(library.address(runs.begin), library.address(runs.slot)),
+        *(update.a.data_ptr(), update.b.data_ptr()),
+        None if keep is None else keep.bits.data_ptr(),
+        *((0, 1.0) if keep is None else (keep.threshold, keep.scale)),
+        update.scaling,
+    )
