@@ -3,6 +3,8 @@ speed is lost, so a failure is no error."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import shlex
 import subprocess
@@ -38,12 +40,16 @@ def compiled(folder: Path) -> bool:
     source, target = folder / "kernels.cpp", folder / "kernels.so"
     part, draft = folder / "kernels.o", folder / "kernels.so.tmp"
     compiler = shlex.split(os.environ.get("CXX", "c++"))
+    digest = hashlib.sha256()
+    for name in ("kernels.h", "kernels.cpp"):
+        digest.update((folder / name).read_bytes())
+    told = f'-DWEFT_SOURCE="{digest.hexdigest()[:16]}"'  # library.py asks for it when it loads
     steps = (
-        [*compiler, *FLAGS, "-c", str(source), "-o", str(part)],
+        [*compiler, *FLAGS, told, "-c", str(source), "-o", str(part)],
         [*compiler, "-shared", str(part), "-o", str(draft)],
     )
-    target.unlink(missing_ok=True)
     try:
+        target.unlink(missing_ok=True)
         if sys.platform != "linux":
             raise OSError("the kernels are made for Linux")
         for step in steps:
@@ -54,6 +60,7 @@ def compiled(folder: Path) -> bool:
         print(f"weft: the kernels were not built, all else works: {why.strip()}", file=sys.stderr)
         return False
     finally:
-        part.unlink(missing_ok=True)
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+            draft.unlink(missing_ok=True)
     return True

@@ -87,9 +87,10 @@ class BankSettings(Settings):
 
     slots: Annotated[int, Field(ge=1, le=64)] = 6
     strip_width: PositiveInt | None = None
-    """Tokens per strip; None: follows the lengths of the texts."""
+    """Tokens per strip; None: follows the lengths of the texts. Encoders whose layers are computed
+    flat have no strips."""
     device: Literal["cpu", "cuda"] = "cpu"
-    """Where banks compute."""
+    """Where adapters are trained and features computed; predicting is the CPU's."""
     exact: bool = False
     """Compute every run's products in the shapes they have alone: slower, bit for bit."""
 

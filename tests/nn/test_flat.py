@@ -141,10 +141,11 @@ def updates_of(
 @kernels
 @formats
 @pytest.mark.parametrize("p", [0.0, 0.3])
-@pytest.mark.parametrize("r", [1, 4, 8, 11])
-def test_project(dtype: torch.dtype, p: float, r: int) -> None:
-    """Gradients of A and B reach the slots of the runs that take part, and no others."""
-    rows, outs = rows_of(7, 1, 12), [32, 16, 48]
+@pytest.mark.parametrize(("r", "last"), [(1, 48), (4, 48), (8, 48), (11, 48), (8, 24)])
+def test_project(dtype: torch.dtype, p: float, r: int, last: int) -> None:
+    """Gradients of A and B reach the slots of the runs that take part, and no others; a width of
+    24 is none that the kernels take."""
+    rows, outs = rows_of(7, 1, 12), [32, 16, last]
     layers = [FrozenLinear(nn.Linear(64, out), torch.float32) for out in outs]
     frozen = Frozen(layers, dtype)
     x = torch.randn(rows.filled, 64).to(dtype)
@@ -220,9 +221,45 @@ def test_frozen_products_go_both_ways() -> None:
 
 def test_without_the_kernels_all_goes_on(checkpoint: Checkpoint, tmp_path: Path) -> None:
     """A library that is not there, or is none, is no error."""
-    for text in (None, "no library"):
-        file = tmp_path / "kernels.so"
-        if text is not None:
-            file.write_text(text)
-        assert library.opened(file) is None
+    file = tmp_path / "kernels.so"
+    assert library.opened(file) == "not compiled"
+    file.write_text("no library")
+    assert "cannot be loaded" in str(library.opened(file))
     assert bank(checkpoint("bert"), 1).form == "flat"
+
+
+@kernels
+@formats
+def test_threads_change_nothing(dtype: torch.dtype) -> None:
+    """Bit for bit, at sizes for which several threads are woken."""
+    rows, width, heads = rows_of(40, 9, 40, high=30), 64, 2
+    assert rows.tokens * width > 1 << 15
+    norm, keep = norm_of(width), keep_of(0.2, rows.filled, width)
+    square = keep_of(0.2, heads * int(rows.squares[-1]))
+    frozen = Frozen(
+        [FrozenLinear(nn.Linear(width, out), torch.float32) for out in (64, 128)], dtype
+    )
+    updates = updates_of(8, width, [64, 128], rows, 0.2, torch.float32)
+    wide = torch.randn(rows.filled, width)
+    outcomes: list[list[Tensor]] = []
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            for update in updates:
+                for weight in (update.a, update.b):
+                    assert weight.grad is not None
+                    weight.grad.zero_()
+            x = wide.to(dtype).requires_grad_()
+            mixed = project(x, frozen, updates, rows.by_token)
+            context = attend(None, gelu(mixed), rows, Shape(heads, 0.2), square)
+            out, narrow = add_norm(context, keep, wide, norm)
+            (out.sum() + narrow.float().square().sum()).backward()
+            grads = [w.grad.clone() for u in updates for w in (u.a, u.b) if w.grad is not None]
+            assert x.grad is not None
+            outcomes.append([mixed.detach(), out.detach(), x.grad, *grads])
+    finally:
+        torch.set_num_threads(before)
+    for other in outcomes[1:]:
+        for ours, same in zip(other, outcomes[0], strict=True):
+            assert torch.equal(ours, same)

@@ -17,6 +17,7 @@ from weft.errors import BackboneError
 from weft.nn.bank import Bank
 from weft.text.packing import pack
 
+from .. import tiny
 from ..close import assert_all_close, assert_close
 from ..tiny import backbone, examples, labels, save_any, stir
 from .peer import REPLAY, Recorder, peer_of, register, replaying
@@ -75,7 +76,8 @@ def bank_of(folder: Path, kind: str, pooling: str) -> Bank | None:
     lora = LoraSettings(r=4, lora_alpha=6, lora_dropout=0.3, target_modules=KINDS[kind][0])
     precision = "float32" if kind in IN_FLOAT32 else "float64"
     try:
-        return Bank(backbone(folder, precision, pooling=pooling), lora, 3)
+        form = tiny.FORM if kind == "xlm-roberta" else None
+        return Bank(backbone(folder, precision, pooling=pooling), lora, 3, form)
     except BackboneError as error:
         remedy = error.remedy
     assert "BERT" in remedy or "encoder" in remedy

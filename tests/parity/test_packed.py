@@ -15,6 +15,7 @@ from weft.text.packing import pack
 from weft.text.tokens import Tokens
 from weft.training.inference import Packed, logits_of, pooled_of
 
+from .. import tiny
 from ..close import assert_all_close, assert_close
 from ..tiny import KINDS, Checkpoint, bank, examples, labels, stir
 from .peer import padded, peer_of, trainable
@@ -133,3 +134,35 @@ def test_token_types_reach_the_encoder(checkpoint: Checkpoint) -> None:
     plain = Tokens(pairs.ids, pairs.types * 0, pairs.offsets)
     apart = logits_of_slot(ours, 0, pairs) - logits_of_slot(ours, 0, plain)
     assert (apart.abs().amax(1) > 1e-3).all()
+
+
+@shapes
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_flat_layers_are_transformers_own(
+    checkpoint: Checkpoint,
+    kind: str,
+    pooling: str,
+    precision: str,
+    way: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With dropout on, in all places that LoRA may go to: from equal streams the same step."""
+    targets = {"distilbert": ("q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2")}.get(
+        kind, ("query", "key", "value", "dense")
+    )
+    outcomes = []
+    for form in (tiny.FORM, "strips"):
+        monkeypatch.setattr(tiny, "FORM", form)
+        ours = bank(checkpoint(kind, dropout=0.2), 3, precision, 0.3, targets, pooling=pooling)
+        assert ours.form == ("strips" if form == "strips" or way == "strips" else ours.form)
+        stir(ours, 0, seed=1)
+        stir(ours, 2, seed=2)
+        tokens, classes = made(kind)
+        parts = [
+            Part(0, examples(4, seed=9), labels(4), (5, 1)),
+            Part(2, tokens, classes, (6, 1)),
+        ]
+        outcomes.append(step(ours, parts))
+    for got, same in zip(*outcomes, strict=True):
+        assert_close(got.logits, same.logits, "logits")
+        assert_all_close(got.gradients, same.gradients)

@@ -13,6 +13,7 @@ from torch import Tensor
 from weft.config import BankSettings, Recipe
 from weft.export.peft import save_adapter
 from weft.nn.bank import Bank
+from weft.training import loop
 from weft.training.events import EpochEnd, RunEnd
 from weft.training.loop import train
 from weft.training.slots import Job, Slot
@@ -124,8 +125,13 @@ def test_every_step_while_neighbours_come_and_go(checkpoint: Checkpoint, dropout
     assert len(company) >= 4, company
 
 
+@pytest.mark.parametrize("together_at_most", [1 << 20, 150])
 @dropouts
-def test_weights_after_whole_runs_in_float64(checkpoint: Checkpoint, dropout: bool) -> None:
+def test_weights_after_whole_runs_in_float64(
+    checkpoint: Checkpoint, dropout: bool, together_at_most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All neighbours in one pass, and a few at a time."""
+    monkeypatch.setitem(loop._TOGETHER, "cpu", together_at_most)
     rate = 0.1 if dropout else 0.0
     folder = checkpoint("bert", dropout=rate)
     together = bank(folder, 3, "float64", lora_dropout=rate)

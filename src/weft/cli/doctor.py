@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from weft.machine import Check
 
 
 def doctor(
@@ -19,19 +22,9 @@ def doctor(
     from rich.markup import escape
     from rich.table import Table
 
-    from weft.machine import Check, checks
-    from weft.nn.native.library import instructions
+    from weft.machine import checks
 
-    speed = instructions()
-    compiled = Check("kernels", "ok", f"compiled, {speed}")
-    if speed is None:
-        compiled = Check(
-            "kernels",
-            "note",
-            "not compiled: training is slower, and computes the same",
-            "on Linux, install a C++ compiler (g++), then weft again",
-        )
-    found = [*checks(), compiled]
+    found = [*checks(), _kernels()]
     if json:
         print(_json.dumps([dataclasses.asdict(check) for check in found], indent=2))
     else:
@@ -45,3 +38,22 @@ def doctor(
         Console().print(table)
     if any(check.state == "fail" for check in found):
         raise SystemExit(1)
+
+
+def _kernels() -> Check:
+    from weft.machine import Check
+
+    try:
+        from weft.nn.native.library import instructions, reason
+
+        missing = reason()
+        if missing is None:
+            return Check("kernels", "ok", f"compiled, {instructions()}")
+    except (ImportError, OSError) as error:  # a broken torch has a line of its own
+        missing = str(error)
+    return Check(
+        "kernels",
+        "note",
+        f"{missing}: training is slower, and computes the same",
+        "on Linux, install g++ (12 or newer), then install weft again",
+    )

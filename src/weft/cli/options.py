@@ -113,7 +113,8 @@ Device = Annotated[
 ]
 Slots = Annotated[int | None, _option("--slots", help="Runs trained at once (6).", panel=_BANK)]
 StripWidth = Annotated[
-    int | None, _option("--strip-width", help="Tokens per strip; else by length.", panel=_BANK)
+    int | None,
+    _option("--strip-width", help="Tokens per strip, for encoders that need strips.", panel=_BANK),
 ]
 Exact = Annotated[
     bool | None,

@@ -117,7 +117,7 @@ def _bank(
     settings: BackboneSettings, classes: int, lora: LoraSettings, head: tuple[str, ...] = ()
 ) -> Bank:
     backbone = load(find(settings), settings, classes, head)
-    return Bank(backbone, lora, slots=1)
+    return Bank(backbone, lora, slots=1, trains=False)
 
 
 def _packed(bank: Bank, texts: Examples) -> Packed:

@@ -38,7 +38,9 @@ class Probe:
     def run(self, items: Sequence[Item]) -> Iterator[MethodEvent]:
         """C is chosen by validation loss."""
         materials, splits = self._materials, self._materials.splits
-        bank = Bank(materials.backbone(), materials.config.lora, slots=1)
+        config = materials.config
+        device = config.bank.device
+        bank = Bank(materials.backbone(), config.lora, slots=1, device=device, trains=False)
         validation = features(bank, materials.validation)
         test = features(bank, materials.test)
         used = {item: splits.order(item.seed)[: item.size] for item in items}

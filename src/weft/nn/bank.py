@@ -1,14 +1,16 @@
-"""The bank: R runs over one frozen encoder, moved by one forward and one backward.
+"""The bank: R runs over one frozen encoder, moved together.
 
 The encoder's code is transformers' own. Its leaves are swapped: linear layers become frozen ones
 with R low-rank updates, dropout becomes keyed, attention works in strips, the head's linear layers
-hold R weights. A hook behind the last layer hands on one row an example, so that pooler and head
-run as their authors wrote them.
+hold R weights. Where its layers are of a known build, flat layers take their place and use those
+leaves' weights. What comes out of the last layer is one row an example, so that pooler and head run
+as their authors wrote them.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -53,6 +55,7 @@ class Bank(nn.Module):
         slots: R.
         form: how a step's examples lie; None: as close together as this encoder bears.
         device: where it computes, `cpu` or `cuda`.
+        trains: whether anything will ask for gradients; without, less memory is taken.
 
     Raises:
         ConfigError: no layer bears the wanted name.
@@ -66,6 +69,8 @@ class Bank(nn.Module):
         slots: int,
         form: Form | None = None,
         device: str = "cpu",
+        *,
+        trains: bool = True,
     ) -> None:
         super().__init__()
         self.backbone, self.lora, self.slots = backbone, lora, slots
@@ -74,6 +79,7 @@ class Bank(nn.Module):
         self._offset = position_offset(model)
         self.device = torch.device(device)
         self._step = Step(device=self.device)
+        self._one_at_a_time = threading.Lock()
         layers = layers_of(model)
         self.form: Form = "padded"
         """How this encoder's examples lie: the first that it bears."""
@@ -100,13 +106,9 @@ class Bank(nn.Module):
         self.model = model
         self._inputs = accepted_inputs(model)
         forms: tuple[Form, ...] = ("flat", "strips", "padded") if packable(model) else ("padded",)
-        flat = self._flatten(layers) if form in (None, "flat") and "flat" in forms else None
-        tried: list[Form] = [
-            f for f in forms if form in (None, f) and (f == "flat") == (flat is not None)
-        ]
-        self._settle(alone, head, tried)
+        flat = self._settle(alone, head, layers, [f for f in forms if form in (None, f)])
         if flat is not None:
-            flat.prepare(DTYPES[backbone.precision])
+            flat.prepare(DTYPES[backbone.precision], backward=trains)
         else:
             for module in cast("nn.Module", layers).modules():
                 if isinstance(module, FrozenLinear):
@@ -164,37 +166,58 @@ class Bank(nn.Module):
         layers.append(flat)
         return flat
 
-    def _settle(self, alone: Reference, head: Mapping[str, Tensor], forms: Sequence[Form]) -> None:
+    def _settle(
+        self,
+        alone: Reference,
+        head: Mapping[str, Tensor],
+        layers: nn.ModuleList,
+        forms: Sequence[Form],
+    ) -> FlatLayers | None:
         """Takes the first form that changes nothing; refuses a model that bears none.
 
         Args:
             alone: what the model computed by itself.
             head: the weights that its head had then, by the model's names.
+            layers: the encoder's.
             forms: to be tried.
+
+        Returns:
+            The flat layers, where that is the form.
         """
-        model, backbone = self.model, self.backbone
         slot = self.state(0)
         for name, tensor in head.items():
             slot[PREFIX + name].copy_(tensor)
+        flat: FlatLayers | None = None
+        why: Exception | None = None
         for form in forms:
+            flat = self._flatten(layers) if form == "flat" else None
+            if form == "flat" and flat is None:
+                continue
             self.form = form
-            use_attention(model, PADDED if form == "padded" else PACKED)
             try:
-                with torch.no_grad():
-                    strips = pack([(0, alone.tokens)], pad=self.pad, form=self.form)
-                    agree(self.pooled(strips), alone.pooled, "hidden states", backbone)
-                    agree(self(strips), alone.logits, "logits", backbone)
-                    self._try_dropout(strips)
+                self._try(alone)
+                break
             except (
                 *(BackboneError, RuntimeError, ValueError, TypeError),
                 *(LookupError, AttributeError, AssertionError),
             ) as error:
-                if form == forms[-1]:
-                    raise refusal(backbone, error) from error
-            else:
-                break
+                why = error
+                if flat is not None:
+                    flat.give_back(layers)
+        else:
+            raise refusal(self.backbone, why or f"not {' or '.join(forms)}") from why
         for tensor in slot.values():
             tensor.zero_()
+        return flat
+
+    def _try(self, alone: Reference) -> None:
+        """Holds what the bank computes in its form against what the model computed by itself."""
+        use_attention(self.model, PADDED if self.form == "padded" else PACKED)
+        with torch.no_grad():
+            strips = pack([(0, alone.tokens)], pad=self.pad, form=self.form)
+            agree(self.pooled(strips), alone.pooled, "hidden states", self.backbone)
+            agree(self(strips), alone.logits, "logits", self.backbone)
+            self._try_dropout(strips)
 
     def _try_dropout(self, strips: Strips) -> None:
         """One pass as in training: every dropout must be one that the bank can draw for a run.
@@ -261,6 +284,12 @@ class Bank(nn.Module):
         return self._run(base, strips, None).last_hidden_state[:, 0]
 
     def _run(self, module: nn.Module, strips: Strips, streams: Sequence[Stream] | None) -> Any:
+        with self._one_at_a_time:
+            return self._run_alone(module, strips, streams)
+
+    def _run_alone(
+        self, module: nn.Module, strips: Strips, streams: Sequence[Stream] | None
+    ) -> Any:
         step = self._step
         step.strips, step.streams = strips, streams
         step.layout = Layout(strips, self.device)

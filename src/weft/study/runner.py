@@ -256,8 +256,7 @@ def _same_settings(
     if before is None:
         return config
     there, now = flat(before.model_dump()), flat(config.model_dump())
-    free = {"sizes", "seeds", "seeds_at", "methods", "name"}
-    free |= {"data.folder", "bank.slots", "bank.device"}
+    free = {"sizes", "seeds", "seeds_at", "methods", "name", "data.folder", "bank.slots"}
     odd = [key for key in now if key not in free and now[key] != there.get(key)]
     if odd:
         raise StudyError(

@@ -42,8 +42,15 @@ class Parts:
     down_norm: nn.LayerNorm
 
 
-def parts_of(layer: Any) -> Parts | None:
+def parts_of(layer: nn.Module) -> Parts | None:
     """The pieces of a layer whose leaves are swapped; None where it is built otherwise."""
+    try:
+        return _known(layer)
+    except AttributeError:  # of a version that is built otherwise
+        return None
+
+
+def _known(layer: Any) -> Parts | None:
     kind = type(layer).__name__
     if kind in ("BertLayer", "RobertaLayer", "ElectraLayer", "XLMRobertaLayer", "CamembertLayer"):
         attention, closing = layer.attention.self, layer.attention.output
@@ -74,23 +81,31 @@ class FlatLayer:
     Args:
         first_only: nothing but each example's first token is read of the result, so nothing else
             is computed of it: keys and values still come from all.
+        lowest: what it is given has no gradient.
+        backward: whether gradients will be asked for.
     """
 
     def __init__(
-        self, parts: Parts, dtype: torch.dtype | None, step: Step, *, first_only: bool
+        self,
+        parts: Parts,
+        dtype: torch.dtype | None,
+        step: Step,
+        *,
+        first_only: bool,
+        lowest: bool,
+        backward: bool,
     ) -> None:
         self._parts, self._step = parts, step
         self._shape = Shape(parts.heads, parts.factor)
-        self._query: Projection | None = None
+        mixed, self._query = [parts.query, parts.key, parts.value], None
         if first_only:
-            self._query = Projection([parts.query], dtype)
-            self._mixed = Projection([parts.key, parts.value], dtype)
-        else:
-            self._mixed = Projection([parts.query, parts.key, parts.value], dtype)
-        self._out = Projection([parts.out], dtype)
-        self._up = Projection([parts.up], dtype)
-        self._down = Projection([parts.down], dtype)
-        self._gelu = isinstance(parts.activation, nn.GELU | GELUActivation)
+            self._query = Projection(mixed[:1], dtype, backward=backward and not lowest)
+            mixed = mixed[1:]
+        self._mixed = Projection(mixed, dtype, backward=backward and not lowest)
+        self._out = Projection([parts.out], dtype, backward=backward)
+        self._up = Projection([parts.up], dtype, backward=backward)
+        self._down = Projection([parts.down], dtype, backward=backward)
+        self._gelu = isinstance(parts.activation, GELUActivation)
 
     def __call__(self, wide: Tensor, narrow: Tensor) -> tuple[Tensor, Tensor]:
         """(N, H) in the residual's format and in that of products -> the same, or (B, H)."""
@@ -155,16 +170,28 @@ class FlatLayers(nn.Module):
         self._dtype: torch.dtype | None = None
         self.prepare(None)
 
-    def prepare(self, dtype: torch.dtype | None) -> None:
+    def give_back(self, layers: nn.ModuleList) -> None:
+        """Puts transformers' own layers back into the list, as long as `prepare` got no dtype."""
+        del layers[0]
+        layers.extend(self.twins)
+
+    def prepare(self, dtype: torch.dtype | None, *, backward: bool = True) -> None:
         """Lays out the frozen weights for products in `dtype`, for good; None: uses them as they
         are."""
         self._dtype, self._layers = dtype, []
         for twin in self.twins:
             parts = parts_of(twin)
             assert parts is not None
-            last = len(self._layers) == len(self.twins) - 1
-            first_only = self._first_only and last
-            self._layers.append(FlatLayer(parts, dtype, self._step, first_only=first_only))
+            place = len(self._layers)
+            layer = FlatLayer(
+                parts,
+                dtype,
+                self._step,
+                first_only=self._first_only and place == len(self.twins) - 1,
+                lowest=place == 0,
+                backward=backward,
+            )
+            self._layers.append(layer)
 
     def forward(self, hidden: Tensor, *_: Any, **__: Any) -> Tensor:
         """(1, N, H) -> (1, N, H), or (B, 1, H) where first tokens alone are read."""

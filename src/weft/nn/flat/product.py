@@ -25,9 +25,12 @@ class Frozen:
     Args:
         layers: their weights are taken over, so that none is held twice.
         dtype: number format of the products; None: as the weights come, and left to the layers.
+        backward: whether anything asks for the gradient of the input.
     """
 
-    def __init__(self, layers: Sequence[FrozenLinear], dtype: torch.dtype | None) -> None:
+    def __init__(
+        self, layers: Sequence[FrozenLinear], dtype: torch.dtype | None, *, backward: bool = True
+    ) -> None:
         weight = torch.cat([layer.weight for layer in layers])  # (out, in)
         biases = [
             weight.new_zeros(len(layer.weight)) if layer.bias is None else layer.bias
@@ -35,7 +38,7 @@ class Frozen:
         ]
         self.bias = torch.cat(biases).to(dtype or weight.dtype)
         self.inner = weight.shape[1]
-        self._packed: tuple[Tensor, Tensor] | None = None
+        self._packed: tuple[Tensor, Tensor | None] | None = None
         self._weight: Tensor | None = None
         if dtype is None:
             self._weight = weight
@@ -45,7 +48,8 @@ class Frozen:
             layer.weight = layer.weight.new_empty(0)
         if _packs(weight):
             reorder = cast("Any", torch.ops.mkldnn)._reorder_linear_weight
-            self._packed = reorder(weight, None), reorder(weight.t().contiguous(), None)
+            turned = reorder(weight.t().contiguous(), None) if backward else None
+            self._packed = reorder(weight, None), turned
         else:
             self._weight = weight
 
@@ -59,15 +63,21 @@ class Frozen:
     def backward(self, d_y: Tensor) -> Tensor:
         """d_y: (N, out) -> the input's gradient (N, in)."""
         if self._packed is not None:
-            return _product(d_y, self._packed[1], None, "none")
+            return _product(d_y, cast("Tensor", self._packed[1]), None, "none")
         return d_y @ cast("Tensor", self._weight)
 
 
 def _packs(weight: Tensor) -> bool:
+    """Whether oneDNN multiplies these on this machine by the operators that torch compiles to."""
+    operators = cast("Any", torch.ops.mkldnn)
     return (
         weight.device.type == "cpu"
         and weight.dtype in (torch.float32, torch.bfloat16)
         and torch.backends.mkldnn.is_available()
+        and all(
+            hasattr(operators, name) for name in ("_linear_pointwise", "_reorder_linear_weight")
+        )
+        and (weight.dtype == torch.float32 or bool(operators._is_mkldnn_bf16_supported()))
     )
 
 
@@ -95,14 +105,16 @@ class Update:
 class Projection:
     """Linear layers of the same input, some with low-rank updates, as one product."""
 
-    def __init__(self, layers: Sequence[nn.Module], dtype: torch.dtype | None) -> None:
+    def __init__(
+        self, layers: Sequence[nn.Module], dtype: torch.dtype | None, *, backward: bool = True
+    ) -> None:
         self._updates: list[tuple[int, BankLora]] = []
         column = 0
         for layer in layers:
             if isinstance(layer, BankLora):
                 self._updates.append((column, layer))
             column += len(_base(layer).weight)
-        self.frozen = Frozen([_base(layer) for layer in layers], dtype)
+        self.frozen = Frozen([_base(layer) for layer in layers], dtype, backward=backward)
 
     def draw(self) -> list[Keep | None]:
         """What dropout leaves of each update's input, in the order of the layers."""
@@ -129,7 +141,7 @@ def _base(layer: nn.Module) -> FrozenLinear:
 
 def project(x: Tensor, frozen: Frozen, updates: Sequence[Update], runs: Runs) -> Tensor:
     """The product with its updates: x (N, in) whose rows are the runs' -> (N, out)."""
-    if not library.serves(x):
+    if not library.serves(x, *(update.b.shape[1] for update in updates)):
         return plain_project(x, frozen, updates, runs)
     weights = [weight for update in updates for weight in (update.a, update.b)]
     return cast("Any", _Project).apply(x, frozen, updates, runs, *weights)

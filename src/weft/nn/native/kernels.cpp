@@ -55,10 +55,8 @@ namespace plain {
 static int best() {
 #if SETS == 3
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
-        return 4;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return 3;
+    if (__builtin_cpu_supports("x86-64-v4")) return 4;
+    if (__builtin_cpu_supports("x86-64-v3")) return 3;
 #endif
     return 1;
 }
@@ -66,45 +64,45 @@ static int best() {
 static int set = best();
 
 #if SETS == 3
-#define CALL(name, ...)                        \
-    if (set == 4) v4::name(__VA_ARGS__);       \
-    else if (set == 3) v3::name(__VA_ARGS__);  \
-    else plain::name(__VA_ARGS__)
+#define CALL(name, ...)                             \
+    return set == 4   ? v4::name(__VA_ARGS__)       \
+           : set == 3 ? v3::name(__VA_ARGS__)       \
+                      : plain::name(__VA_ARGS__)
 #else
-#define CALL(name, ...) plain::name(__VA_ARGS__)
+#define CALL(name, ...) return plain::name(__VA_ARGS__)
 #endif
 
-// one entry a kernel and a number format
+// One entry a kernel and a number format; 0, or 1 where memory ran out.
 #define BOTH(FORMAT, T)                                                                            \
-    void norm_forward_##FORMAT(int64_t rows, int64_t width, const T *update, const uint16_t *bits, \
+    int norm_forward_##FORMAT(int64_t rows, int64_t width, const T *update, const uint16_t *bits, \
                                uint32_t threshold, float scale, const float *residual,             \
                                const float *gamma, const float *beta, float epsilon, float *out,   \
                                T *narrow, float *normal, float *inverse) {                         \
         CALL(norm_forward, rows, width, update, bits, threshold, scale, residual, gamma, beta,     \
              epsilon, out, narrow, normal, inverse);                                               \
     }                                                                                              \
-    void norm_backward_##FORMAT(int64_t rows, int64_t width, const float *d_out,                   \
+    int norm_backward_##FORMAT(int64_t rows, int64_t width, const float *d_out,                   \
                                 const T *d_narrow, const float *normal, const float *inverse,      \
                                 const float *gamma, const uint16_t *bits, uint32_t threshold,      \
                                 float scale, float *d_residual, T *d_update) {                     \
         CALL(norm_backward, rows, width, d_out, d_narrow, normal, inverse, gamma, bits, threshold, \
              scale, d_residual, d_update);                                                         \
     }                                                                                              \
-    void gelu_##FORMAT(int64_t count, const T *x, T *out, T *slope) {                              \
+    int gelu_##FORMAT(int64_t count, const T *x, T *out, T *slope) {                              \
         CALL(gelu, count, x, out, slope);                                                          \
     }                                                                                              \
-    void lora_forward_##FORMAT(const Lora *lora, const T *x, T *y, float *low) {                   \
+    int lora_forward_##FORMAT(const Lora *lora, const T *x, T *y, float *low) {                   \
         CALL(lora_forward, lora, x, y, low);                                                       \
     }                                                                                              \
-    void lora_backward_##FORMAT(const Lora *lora, const T *x, const T *d_y, const float *low,      \
+    int lora_backward_##FORMAT(const Lora *lora, const T *x, const T *d_y, const float *low,      \
                                 T *d_x, float *d_a, float *d_b) {                                  \
         CALL(lora_backward, lora, x, d_y, low, d_x, d_a, d_b);                                     \
     }                                                                                              \
-    void attend_forward_##FORMAT(const Attention *at, const T *q, const T *k, const T *v, T *out,  \
+    int attend_forward_##FORMAT(const Attention *at, const T *q, const T *k, const T *v, T *out,  \
                                  float *kept) {                                                    \
         CALL(attend_forward, at, q, k, v, out, kept);                                              \
     }                                                                                              \
-    void attend_backward_##FORMAT(const Attention *at, const T *q, const T *k, const T *v,         \
+    int attend_backward_##FORMAT(const Attention *at, const T *q, const T *k, const T *v,         \
                                   const float *kept, const T *d_out, T *d_q, T *d_k, T *d_v) {     \
         CALL(attend_backward, at, q, k, v, kept, d_out, d_q, d_k, d_v);                            \
     }
@@ -113,4 +111,5 @@ extern "C" {
 BOTH(float32, float)
 BOTH(bf16, bf16)
 int weft_instruction_set() { return set; }
+const char *weft_source() { return WEFT_SOURCE; }
 }

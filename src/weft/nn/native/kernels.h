@@ -73,7 +73,7 @@ INLINE v16 exponential(v16 x) {
 enum { ALONE = 1 << 14 };
 
 template <class T>
-static void norm_forward(int64_t rows, int64_t width, const T *update, const uint16_t *bits,
+static int norm_forward(int64_t rows, int64_t width, const T *update, const uint16_t *bits,
                          uint32_t threshold, float scale, const float *residual,
                          const float *gamma, const float *beta, float epsilon, float *out,
                          T *narrow, float *normal, float *inverse) {
@@ -106,11 +106,12 @@ static void norm_forward(int64_t rows, int64_t width, const T *update, const uin
             if (narrow) store(narrow + t * width + h, x);
         }
     }
+    return 0;
 }
 
 // Gradients of `out` and `narrow`, either of which may be null, to those of residual and update.
 template <class T>
-static void norm_backward(int64_t rows, int64_t width, const float *d_out, const T *d_narrow,
+static int norm_backward(int64_t rows, int64_t width, const float *d_out, const T *d_narrow,
                           const float *normal, const float *inverse, const float *gamma,
                           const uint16_t *bits, uint32_t threshold, float scale,
                           float *d_residual, T *d_update) {
@@ -136,6 +137,7 @@ static void norm_backward(int64_t rows, int64_t width, const float *d_out, const
             store(d_update + t * width + h, d);
         }
     }
+    return 0;
 }
 
 // ---- GELU by the error function (Abramowitz and Stegun 7.1.26, error below 1.5e-7)
@@ -155,7 +157,7 @@ INLINE void normal_law(v16 x, v16 *cumulative, v16 *density) {
 }
 
 // slope, if wanted, is the derivative: the backward pass is a product with it
-template <class T> static void gelu(int64_t count, const T *x, T *out, T *slope) {
+template <class T> static int gelu(int64_t count, const T *x, T *out, T *slope) {
 #pragma omp parallel for schedule(static) if (count > ALONE)
     for (int64_t i = 0; i < count; i += 16) {
         v16 value = load(x + i), cumulative, density;
@@ -163,6 +165,7 @@ template <class T> static void gelu(int64_t count, const T *x, T *out, T *slope)
         store(out + i, value * cumulative);
         if (slope) store(slope + i, cumulative + value * density);
     }
+    return 0;
 }
 
 // ---- Low-rank updates: rows of one run meet that run's own pair (A, B)
@@ -235,10 +238,11 @@ INLINE void transposed(int64_t r, int64_t ranks, int64_t width, const float *b, 
 
 // y (rows, out) += factor * B A dropout(x); keeps low = A dropout(x) for the backward pass.
 template <class T>
-static void lora_forward(const Lora *lora, const T *x, T *y, float *low) {
+static int lora_forward(const Lora *lora, const T *x, T *y, float *low) {
     const int64_t in = lora->in, out = lora->out, r = lora->r, ranks = (r + 7) / 8 * 8;
     const int64_t size = ranks * (in + out);
     float *weights = (float *)malloc(lora->runs * size * sizeof(float));
+    if (!weights) return 1;
 #pragma omp parallel if (lora->begin[lora->runs] * in > ALONE)
     {
 #pragma omp for schedule(static)
@@ -262,17 +266,23 @@ static void lora_forward(const Lora *lora, const T *x, T *y, float *low) {
         }
     }
     free(weights);
+    return 0;
 }
 
 // Adds to d_x (rows, in) and to the slots' own d_a (R, r, in), d_b (R, out, r).
 template <class T>
-static void lora_backward(const Lora *lora, const T *x, const T *d_y, const float *low, T *d_x,
+static int lora_backward(const Lora *lora, const T *x, const T *d_y, const float *low, T *d_x,
                           float *d_a, float *d_b) {
     const int64_t in = lora->in, out = lora->out, r = lora->r, ranks = (r + 7) / 8 * 8;
     const int64_t size = ranks * (in + out), rows_all = lora->begin[lora->runs];
     float *weights = (float *)malloc((lora->runs * size + rows_all * ranks) * sizeof(float));
     float *d_low = weights + lora->runs * size;
     float *products = (float *)malloc(lora->runs * size * sizeof(float));
+    if (!weights || !products) {
+        free(weights);
+        free(products);
+        return 1;
+    }
 #pragma omp parallel if (rows_all * in > ALONE)
     {
 #pragma omp for schedule(static)
@@ -321,6 +331,7 @@ static void lora_backward(const Lora *lora, const T *x, const T *d_y, const floa
     }
     free(weights);
     free(products);
+    return 0;
 }
 
 // ---- Attention of each example's tokens among themselves
@@ -387,19 +398,25 @@ INLINE void thin(int64_t queries, int64_t length, int64_t lanes, const uint16_t 
 // q (Q, heads * dim): a query for each token, or for each example's first token only;
 // k, v (rows, heads * dim); probabilities are kept, before dropout, for the backward pass.
 template <class T>
-static void attend_forward(const Attention *at, const T *q, const T *k, const T *v, T *out,
+static int attend_forward(const Attention *at, const T *q, const T *k, const T *v, T *out,
                            float *kept) {
     const int64_t dim = at->dim, wide = (dim + 15) / 16 * 16;
     const int64_t most = at->longest, lanes_most = (most + 15) / 16 * 16;
+    const int64_t size = (3 * most + lanes_most) * wide + most * lanes_most;
+    int failed = 0;
 #pragma omp parallel if (at->begin[at->examples] * at->heads * dim > ALONE)
     {
-        float *area = (float *)aligned_alloc(
-            64, sizeof(float) * (3 * most * wide + wide * lanes_most + most * lanes_most + 64) / 64 * 64 + 64);
+        float *area = (float *)malloc(size * sizeof(float));
+        if (!area) {
+#pragma omp atomic write
+            failed = 1;
+        }
         float *query = area, *key = query + most * wide, *value = key + most * wide;
         float *turned = value + most * wide, *p = turned + wide * lanes_most;
 #pragma omp for collapse(2) schedule(dynamic, 4)
         for (int64_t e = 0; e < at->examples; e++)
             for (int64_t head = 0; head < at->heads; head++) {
+                if (!area) continue;
                 const int64_t begin = at->begin[e], length = at->begin[e + 1] - begin;
                 const int64_t first = at->first_only ? e : begin;
                 const int64_t queries = at->first_only ? 1 : length;
@@ -446,17 +463,23 @@ static void attend_forward(const Attention *at, const T *q, const T *k, const T 
             }
         free(area);
     }
+    return failed;
 }
 
 template <class T>
-static void attend_backward(const Attention *at, const T *q, const T *k, const T *v,
+static int attend_backward(const Attention *at, const T *q, const T *k, const T *v,
                             const float *kept, const T *d_out, T *d_q, T *d_k, T *d_v) {
     const int64_t dim = at->dim, wide = (dim + 15) / 16 * 16;
     const int64_t most = at->longest, lanes_most = (most + 15) / 16 * 16;
+    const int64_t size = (5 * most + lanes_most) * wide + 2 * most * lanes_most;
+    int failed = 0;
 #pragma omp parallel if (at->begin[at->examples] * at->heads * dim > ALONE)
     {
-        float *area = (float *)aligned_alloc(
-            64, sizeof(float) * (5 * most * wide + wide * lanes_most + 2 * most * lanes_most + 64) / 64 * 64 + 64);
+        float *area = (float *)malloc(size * sizeof(float));
+        if (!area) {
+#pragma omp atomic write
+            failed = 1;
+        }
         float *query = area, *key = query + most * wide, *value = key + most * wide;
         float *d_o = value + most * wide, *result = d_o + most * wide;
         float *turned = result + most * wide, *p = turned + wide * lanes_most;
@@ -464,6 +487,7 @@ static void attend_backward(const Attention *at, const T *q, const T *k, const T
 #pragma omp for collapse(2) schedule(dynamic, 4)
         for (int64_t e = 0; e < at->examples; e++)
             for (int64_t head = 0; head < at->heads; head++) {
+                if (!area) continue;
                 const int64_t begin = at->begin[e], length = at->begin[e + 1] - begin;
                 const int64_t first = at->first_only ? e : begin;
                 const int64_t queries = at->first_only ? 1 : length;
@@ -509,4 +533,5 @@ static void attend_backward(const Attention *at, const T *q, const T *k, const T
             }
         free(area);
     }
+    return failed;
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+_FOLDER = Path(__file__).parent
 _FORMATS = {torch.bfloat16: "bf16", torch.float32: "float32"}
 _LANES = 16  # rows are cut into vectors of so many numbers
 _INSTRUCTIONS = {1: "plain", 3: "AVX2", 4: "AVX-512"}
@@ -42,39 +44,68 @@ class Attention(ctypes.Structure):
     )
 
 
-def opened(file: Path) -> ctypes.CDLL | None:
-    """The library in a file; None where it was not built, or was built for another machine."""
+def opened(file: Path) -> ctypes.CDLL | str:
+    """The library in a file, or why it cannot be used: it is called by its sources' conventions,
+    so it must have been built from those that lie beside this module."""
+    if not file.exists():
+        return "not compiled"
     try:
-        return ctypes.CDLL(str(file))
-    except OSError:
-        return None
+        library = ctypes.CDLL(str(file))
+    except OSError as error:
+        return f"cannot be loaded: {error}"
+    built = getattr(library, "weft_source", None)
+    if built is None:
+        return "not weft's"
+    built.restype = ctypes.c_char_p
+    if built().decode() != source_hash(_FOLDER):
+        return "compiled from other sources"
+    return library
+
+
+def source_hash(folder: Path) -> str:
+    """Of what the kernels are built from."""
+    digest = hashlib.sha256()
+    for name in ("kernels.h", "kernels.cpp"):
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()[:16]
 
 
 @cache
-def _library() -> ctypes.CDLL | None:
-    return opened(Path(__file__).with_name("kernels.so"))
+def _library() -> ctypes.CDLL | str:
+    return opened(_FOLDER / "kernels.so")
 
 
 def instructions() -> str | None:
-    """The instruction set that the kernels use on this machine; None where there are none."""
+    """The instruction set that the kernels use on this machine; None where they are not used."""
     library = _library()
-    return None if library is None else _INSTRUCTIONS[library.weft_instruction_set()]
+    return None if isinstance(library, str) else _INSTRUCTIONS[library.weft_instruction_set()]
 
 
-def serves(x: Tensor) -> bool:
-    """Whether the kernels take activations such as these."""
+def reason() -> str | None:
+    """Why the kernels are not used; None where they are."""
+    library = _library()
+    return library if isinstance(library, str) else None
+
+
+def serves(x: Tensor, *widths: int) -> bool:
+    """Whether the kernels take activations such as these, and others of these widths."""
     return (
         x.device.type == "cpu"
         and x.dtype in _FORMATS
-        and x.shape[-1] % _LANES == 0
-        and _library() is not None
+        and not any(width % _LANES for width in (x.shape[-1], *widths))
+        and not isinstance(_library(), str)
     )
 
 
 def call(kernel: str, dtype: torch.dtype, *arguments: Tensor | ctypes.Structure | float | None):
-    """Calls a kernel for activations of `dtype`; tensors must be contiguous, integers are int64."""
+    """Calls a kernel for activations of `dtype`; rows must be contiguous, integers are int64.
+
+    Raises:
+        MemoryError: it found no room for what it needs meanwhile.
+    """
     library: Any = _library()
-    library[f"{kernel}_{_FORMATS[dtype]}"](*map(_passed, arguments))
+    if library[f"{kernel}_{_FORMATS[dtype]}"](*map(_passed, arguments)):
+        raise MemoryError(f"no memory left for {kernel}")
 
 
 def _passed(argument: Tensor | ctypes.Structure | float | None) -> Any:
@@ -87,8 +118,6 @@ def _passed(argument: Tensor | ctypes.Structure | float | None) -> Any:
     return argument if argument is None else ctypes.c_int64(argument)
 
 
-def address(array: Tensor | NDArray[np.int64] | None) -> int | None:
-    """Where the numbers lie, for a field of a structure."""
-    if array is None:
-        return None
-    return array.data_ptr() if isinstance(array, torch.Tensor) else array.ctypes.data
+def address(array: NDArray[np.int64]) -> int:
+    """Where the numbers lie, for a field of a structure; they must outlive the call."""
+    return array.ctypes.data
