@@ -172,7 +172,7 @@ class BankDropout(nn.Module):
     def mask(self, x: Tensor) -> Tensor | None:
         """The mask of x's shape, -1 where kept, else 0; None where nothing is dropped."""
         step = self._step
-        if step.streams is None or self._threshold == 0:
+        if self._drops_nothing:
             return None
         assert step.strips is not None
         assert step.layout is not None
@@ -188,7 +188,7 @@ class BankDropout(nn.Module):
         """(N, heads, S, S) for attention probabilities of `dtype`; what lies across examples is
         arbitrary."""
         step = self._step
-        if step.streams is None or self._threshold == 0:
+        if self._drops_nothing:
             return None
         assert step.strips is not None
         assert step.layout is not None
@@ -199,7 +199,7 @@ class BankDropout(nn.Module):
     def keep(self, width: int) -> Keep | None:
         """For flat rows (N, width): what is kept of them, None where nothing is dropped."""
         step = self._step
-        if step.streams is None or self._threshold == 0:
+        if self._drops_nothing:
             return None
         assert step.strips is not None
         assert step.rows is not None
@@ -210,10 +210,14 @@ class BankDropout(nn.Module):
     def keep_square(self, heads: int) -> Keep | None:
         """For attention probabilities in the order example, head, query, key."""
         step = self._step
-        if step.streams is None or self._threshold == 0:
+        if self._drops_nothing:
             return None
         step.squares += 1
         return Keep(self._draw(self._areas(heads)), self._threshold, self.scale)
+
+    @property
+    def _drops_nothing(self) -> bool:
+        return self._step.streams is None or self._threshold == 0
 
     def _areas(self, heads: int) -> list[int]:
         """Attention probabilities of each run."""
