@@ -206,17 +206,20 @@ def test_an_adapter_counts_as_peft_does_and_says_so(place: Place, tmp_path: Path
 
 
 def test_texts_are_tokenised_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    from weft.methods import base
+    from weft.text import tokens
 
-    calls: list[int] = []
-    tokenize = base.tokenize
+    seen: list[str] = []
+    tokenize = tokens.tokenize
 
     def spy(*given: Any) -> Any:
-        calls.append(len(given[1]))
+        seen.extend(given[1])
         return tokenize(*given)
 
-    monkeypatch.setattr(base, "tokenize", spy)
+    monkeypatch.setattr(tokens, "tokenize", spy)
     materials = place.materials()
     for name in METHODS:
         ends(name, materials)
-    assert sorted(calls) == [18, 18, 84]
+    splits = materials.splits
+    drawn = np.unique(np.concatenate([splits.order(i.seed)[: i.size] for i in ITEMS]))
+    used = [*splits.pool.take(drawn).texts, *splits.validation.texts, *splits.test.texts]
+    assert sorted(seen) == sorted(used)

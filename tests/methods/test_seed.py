@@ -18,7 +18,7 @@ def test_every_size_and_seed_has_draws_of_its_own() -> None:
         splits=SimpleNamespace(
             name="x", order=lambda _: order, pool=SimpleNamespace(labels=np.zeros(8, int))
         ),
-        pool=SimpleNamespace(take=lambda index: index),
+        pool=SimpleNamespace(part=lambda index: index),
         config=SimpleNamespace(recipe=Recipe()),
     )
     lora = Lora(materials)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from weft.text import tokens as module
-from weft.text.tokens import tokenize
+from weft.text.tokens import Pool, tokenize
 
 from ..tiny import KINDS, texts, tokenizer_of
 
@@ -42,3 +43,29 @@ def test_no_text_gives_no_example() -> None:
     got = tokenize(tokenizer_of("bert"), [], None, 10)
     assert len(got) == 0
     assert got.ids.size == got.types.size == 0
+
+
+@pytest.mark.parametrize("pairs", [None, PAIRS], ids=["texts", "pairs"])
+def test_a_pool_tokenises_what_is_taken_and_each_text_once(
+    pairs: list[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = tokenizer_of("bert")
+    all_at_once = tokenize(tokenizer, TEXTS, pairs, 20)
+    seen: list[str] = []
+
+    def spy(tokenizer: object, texts: list[str], *rest: object) -> object:
+        seen.extend(texts)
+        return tokenize(tokenizer, texts, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "tokenize", spy)
+    pool = Pool(tokenizer, TEXTS, pairs, 20)
+    part = pool.part(np.array([7, 3, 9, 3]))
+    for index in ([0, 1], [2], [3, 1, 0], []):
+        got = part.take(np.array(index, dtype=np.int64))
+        expected = all_at_once.take(part.index[index])
+        for name in ("ids", "types", "offsets"):
+            ours, theirs = getattr(got, name), getattr(expected, name)
+            assert ours.dtype == theirs.dtype
+            assert ours.tolist() == theirs.tolist()
+    assert seen == [TEXTS[3], TEXTS[7], TEXTS[9]]
+    assert len(pool) == len(TEXTS)

@@ -17,7 +17,7 @@ from weft.data.examples import Examples
 from weft.data.splits import Splits
 from weft.nn.backbone import Backbone, load
 from weft.nn.source import Source
-from weft.text.tokens import Tokens, tokenize
+from weft.text.tokens import Pool, Tokens
 from weft.training.events import EpochEnd, RunFailed, Stepped
 
 Probabilities = NDArray[np.float64]  # (B, C)
@@ -86,17 +86,20 @@ class Materials:
             self._tokenizer = deepcopy(backbone.tokenizer), backbone.max_length
         return backbone
 
-    def _tokens(self, examples: Examples) -> Tokens:
+    def _pool(self, examples: Examples) -> Pool:
         if self._tokenizer is None:
             self.backbone()
         assert self._tokenizer is not None
         tokenizer, max_length = self._tokenizer
-        return tokenize(tokenizer, examples.texts, examples.pairs, max_length)
+        return Pool(tokenizer, examples.texts, examples.pairs, max_length)
+
+    def _tokens(self, examples: Examples) -> Tokens:
+        return self._pool(examples).take(np.arange(len(examples)))
 
     @cached_property
-    def pool(self) -> Tokens:
+    def pool(self) -> Pool:
         """Everything that training sets are drawn from."""
-        return self._tokens(self.splits.pool)
+        return self._pool(self.splits.pool)
 
     @cached_property
     def validation(self) -> Tokens:

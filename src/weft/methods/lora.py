@@ -47,7 +47,7 @@ class Lora:
         return Job(
             run_id=item.run_id,
             seed=seed_for("lora", materials.splits.name, item.size, item.seed),
-            tokens=materials.pool.take(index),
+            tokens=materials.pool.part(index),
             labels=materials.splits.pool.labels[index],
             recipe=materials.config.recipe,
         )

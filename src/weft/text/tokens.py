@@ -1,4 +1,4 @@
-"""Tokenised examples, end to end: tokenised once per study, then only indexed."""
+"""Tokenised examples, end to end: each tokenised once per study, then only indexed."""
 
 from __future__ import annotations
 
@@ -39,6 +39,64 @@ class Tokens:
         begin = np.repeat(self.offsets[index] - offsets[:-1], lengths)
         place = begin + np.arange(int(offsets[-1]))
         return Tokens(self.ids[place], self.types[place], offsets)
+
+
+class Pool:
+    """Examples that are tokenised when they are first taken, so that training begins at once.
+
+    Args:
+        tokenizer: of the encoder.
+        texts: B texts, or first texts of pairs.
+        pairs: the second texts.
+        max_length: tokens that each example is cut to.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        texts: Sequence[str],
+        pairs: Sequence[str] | None,
+        max_length: int,
+    ) -> None:
+        self._tokenizer, self._max_length = tokenizer, max_length
+        self._texts, self._pairs = texts, pairs
+        self._rows: list[tuple[Ints, Ints] | None] = [None] * len(texts)  # ids and types of each
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def take(self, index: Ints) -> Tokens:
+        """The examples at `index` (B',), in that order."""
+        places = cast("list[int]", index.tolist())
+        new = sorted({place for place in places if self._rows[place] is None})
+        if new:
+            texts = [self._texts[place] for place in new]
+            pairs = None if self._pairs is None else [self._pairs[place] for place in new]
+            tokens = tokenize(self._tokenizer, texts, pairs, self._max_length)
+            for place, begin, end in zip(new, tokens.offsets, tokens.offsets[1:], strict=False):
+                self._rows[place] = tokens.ids[begin:end], tokens.types[begin:end]
+        rows = [cast("tuple[Ints, Ints]", self._rows[place]) for place in places]
+        lengths = [len(ids) for ids, _ in rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        empty = np.zeros(0, dtype=np.int64)
+        ids = np.concatenate([empty, *(ids for ids, _ in rows)])
+        return Tokens(ids, np.concatenate([empty, *(types for _, types in rows)]), offsets)
+
+    def part(self, index: Ints) -> Part:
+        """A training set: the examples at `index` (B',), in that order."""
+        return Part(self, index)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some examples of a pool, in an order of their own."""
+
+    pool: Pool
+    index: Ints  # (B,) places in the pool
+
+    def take(self, index: Ints) -> Tokens:
+        """The examples at `index` (B',) of the part, in that order."""
+        return self.pool.take(self.index[index])
 
 
 def tokenize(

@@ -15,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 from weft.config import BankSettings
 from weft.nn.bank import Bank
 from weft.text.packing import pack
-from weft.text.tokens import Ints
+from weft.text.tokens import Ints, Tokens
 from weft.training.events import EpochEnd, Event, RunEnd, RunFailed, Stepped
 from weft.training.inference import Packed, cross_entropy, logits_of, probabilities
 from weft.training.slots import Job, Slot
@@ -45,7 +45,7 @@ def train(
     Args:
         bank: its slots are overwritten.
         jobs: in the order in which they enter.
-        judges: validated on after each epoch of a run; tested on once, with its best weights.
+        judges: validated on after an epoch of a run, where one is due; tested on once, with its best weights.
         settings: `exact` computes each run by itself.
     """
     waiting = deque(jobs)
@@ -57,26 +57,26 @@ def train(
         active = [slots[index] for index in sorted(slots)]
 
         # one step: as many runs together as pay, or each in the shapes it has alone
-        groups = _groups(active, 0 if settings.exact else _TOGETHER[bank.device.type])
+        batches = [_Batch.of(slot) for slot in active]
+        groups = _groups(batches, 0 if settings.exact else _TOGETHER[bank.device.type])
         fills: list[float] = []
         failed: dict[int, float] = {}
         examples = 0
         for group in groups:
-            batches = [slot.next_batch() for slot in group]
             strips = pack(
-                [(s.index, s.job.tokens.take(b)) for s, b in zip(group, batches, strict=True)],
+                [(batch.slot.index, batch.tokens) for batch in group],
                 pad=bank.pad,
                 width=settings.strip_width,
                 form=bank.form,
             )
-            logits = bank(strips, [slot.stream() for slot in group])  # (B, C)
-            pairs = zip(group, batches, strict=True)
-            labels = [torch.as_tensor(slot.job.labels[b], device=bank.device) for slot, b in pairs]
+            logits = bank(strips, [batch.slot.stream() for batch in group])  # (B, C)
+            labels = [torch.as_tensor(batch.labels, device=bank.device) for batch in group]
             parts = logits.split([len(own) for own in labels])
             losses = [F.cross_entropy(x, y) for x, y in zip(parts, labels, strict=True)]
             # runs share no trained weight, so each gets from the sum the gradient of its own loss
             torch.autograd.backward(torch.stack(losses).sum())
-            for slot, loss, x, y in zip(group, losses, parts, labels, strict=True):
+            for batch, loss, x, y in zip(group, losses, parts, labels, strict=True):
+                slot = batch.slot
                 slot.tally.add(loss.item(), int((x.argmax(1) == y).sum()), len(y))
                 slot.seen += len(y)
                 if not torch.isfinite(loss):
@@ -93,6 +93,9 @@ def train(
         yield Stepped(examples, len(active), float(np.mean(fills)))
 
         for slot in [slot for slot in active if slot.index in slots and slot.epoch_ended]:
+            if not slot.due:
+                slot.next_epoch()
+                continue
             ended = _validate(bank, slot, judges)
             if not math.isfinite(ended.validation_loss):
                 del slots[slot.index]
@@ -103,19 +106,34 @@ def train(
                 yield _finish(bank, slot, judges)
                 del slots[slot.index]
             else:
-                slot.next_epoch(time.perf_counter())
+                slot.next_epoch()
+                slot.count_anew(time.perf_counter())
 
 
-def _groups(slots: Sequence[Slot], tokens: int) -> list[list[Slot]]:
+@dataclass(frozen=True)
+class _Batch:
+    """What one run learns from in one step."""
+
+    slot: Slot
+    tokens: Tokens
+    labels: Ints  # (B,)
+
+    @classmethod
+    def of(cls, slot: Slot) -> _Batch:
+        index = slot.next_batch()
+        return cls(slot, slot.job.tokens.take(index), slot.job.labels[index])
+
+
+def _groups(batches: Sequence[_Batch], tokens: int) -> list[list[_Batch]]:
     """Neighbours are computed together as long as their batches hold no more than `tokens`."""
-    groups: list[list[Slot]] = []
+    groups: list[list[_Batch]] = []
     room = 0
-    for slot in slots:
-        ahead = int(slot.job.tokens.lengths[slot.next_batch()].sum())
+    for batch in batches:
+        ahead = len(batch.tokens.ids)
         if not groups or ahead > room:
             groups.append([])
             room = tokens
-        groups[-1].append(slot)
+        groups[-1].append(batch)
         room -= ahead
     return groups
 
@@ -142,7 +160,7 @@ def _validate(bank: Bank, slot: Slot, judges: Judges) -> EpochEnd:
         validation_loss=loss,
         validation_accuracy=_accuracy(logits, judges.validation_labels),
         learning_rate=slot.learning_rate,
-        seconds=time.perf_counter() - slot.epoch_began,
+        seconds=time.perf_counter() - slot.judged,
         state=state,
     )
 
