@@ -79,7 +79,11 @@ class Recipe(Settings):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     max_grad_norm: PositiveFloat = 1.0
     patience: PositiveInt = 2
-    """Epochs without a better validation loss after which a run stops."""
+    """Validations without a better loss after which a run stops."""
+    min_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps that a run takes at least: a small training set gets more epochs until it has them."""
+    evaluations: PositiveInt = 20
+    """Validations of a run at most; where there are more epochs, one every few."""
 
 
 class BankSettings(Settings):

@@ -14,7 +14,7 @@ _LINE = (
     "--backbone tiny --revision main --pooling mean --precision float64 --max-length 24 "
     "--r 4 --lora-alpha 6.5 --lora-dropout 0.2 --target-modules query,key "
     "--learning-rate 1e-3 --batch-size 4 --epochs 3 --weight-decay 0.01 --max-grad-norm 2 "
-    "--patience 1 --sizes 16,32 --seeds 2 --seeds-at 32:4 --methods lora,tfidf "
+    "--patience 1 --min-steps 100 --evaluations 10 --sizes 16,32 --seeds 2 --seeds-at 32:4 --methods lora,tfidf "
     "--slots 3 --strip-width 64 --device cuda --exact"
 )
 EVERYTHING = _LINE.split()
@@ -71,6 +71,8 @@ def test_every_option_arrives() -> None:
             "weight_decay": 0.01,
             "max_grad_norm": 2.0,
             "patience": 1,
+            "min_steps": 100,
+            "evaluations": 10,
         },
         "bank": {"slots": 3, "strip_width": 64, "device": "cuda", "exact": True},
     }

@@ -92,7 +92,7 @@ def test_optimiser_steps(
         torch.nn.functional.cross_entropy(logits, torch.from_numpy(right)).backward()
         slot.update()
         if slot.epoch_ended:
-            slot.next_epoch(0.0)
+            slot.next_epoch()
         if dropout:
             with replaying(theirs, recorder.drawn):
                 peer_step(theirs, own, right, ours.pad)

@@ -118,7 +118,7 @@ def test_every_step_while_neighbours_come_and_go(checkpoint: Checkpoint, dropout
         for slot in active:
             slot.update()
             if slot.epoch_ended:
-                slot.next_epoch(0.0)
+                slot.next_epoch()
             if slot is not run and slot.step >= slot.job.total_steps:
                 del others[slot.index]
         clear(together)

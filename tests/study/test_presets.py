@@ -47,6 +47,8 @@ SETTINGS: dict[str, tuple[Any, frozenset[str]]] = {
     "recipe.weight_decay": (0.01, LORA),
     "recipe.max_grad_norm": (2.0, LORA),
     "recipe.patience": (1, LORA),
+    "recipe.min_steps": (1000, LORA),
+    "recipe.evaluations": (10, LORA),
     "bank.slots": (2, NONE),
     "bank.strip_width": (64, NONE),  # the same numbers to the tolerance of the bank's promise
     "bank.device": ("cuda", NONE),  # its dropout draws otherwise, from the same law
@@ -107,6 +109,8 @@ def test_sst2_is_the_published_study() -> None:
         "recipe.weight_decay": 0.0,
         "recipe.max_grad_norm": 1.0,
         "recipe.patience": 2,
+        "recipe.min_steps": 0,
+        "recipe.evaluations": 20,
         "bank.slots": 6,
         "bank.device": "cpu",
         "bank.strip_width": None,

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from weft.config import BankSettings, Recipe
+from weft.config import BankSettings, Recipe, StudyConfig
 from weft.nn.bank import Bank
 from weft.randomness import seed_for
+from weft.study.plan import steps_of
 from weft.training.events import EpochEnd, Event, RunEnd, Stepped
 from weft.training.inference import Packed, cross_entropy, logits_of, probabilities
 from weft.training.loop import Judges, train
@@ -138,7 +139,7 @@ def orders(bank: Bank, run: Job, epochs: int) -> list[list[int]]:
             order += slot.next_batch().tolist()
             slot.step += 1
         result.append(order)
-        slot.next_epoch(0.0)
+        slot.next_epoch()
     return result
 
 
@@ -210,3 +211,36 @@ def test_cross_entropy_and_probabilities_are_torchs() -> None:
     np.testing.assert_allclose(
         probabilities(logits), torch.from_numpy(logits).softmax(1), atol=1e-15
     )
+
+
+@pytest.mark.parametrize(
+    ("recipe", "judged"),
+    [
+        ({"epochs": 4}, [1, 2, 3, 4]),  # 3 steps an epoch
+        ({"epochs": 2, "min_steps": 12}, [1, 2, 3, 4]),
+        ({"epochs": 2, "min_steps": 6}, [1, 2]),
+        ({"epochs": 2, "min_steps": 19}, [1, 2, 3, 4, 5, 6, 7]),
+        ({"epochs": 2, "min_steps": 19, "evaluations": 3}, [3, 6, 7]),
+        ({"epochs": 8, "evaluations": 4}, [2, 4, 6, 8]),
+    ],
+)
+def test_a_small_set_gets_its_steps_and_is_judged_now_and_then(
+    checkpoint: Checkpoint, recipe: dict[str, int], judged: list[int]
+) -> None:
+    ours = bank(checkpoint("bert"), 1)
+    run = job(size=20, patience=50, **recipe)
+    seen, _ = watched(train(ours, [run], judges(ours), BankSettings()))
+    ends = [event for event in seen if isinstance(event, EpochEnd)]
+    assert [event.epoch for event in ends] == judged
+    assert sum(isinstance(event, Stepped) for event in seen) == 3 * judged[-1]
+    assert ends[-1].learning_rate == pytest.approx(5e-3 / run.total_steps)
+    (end,) = [event for event in seen if isinstance(event, RunEnd)]
+    assert end.epochs == judged[-1]
+    assert end.best_epoch in judged
+
+
+def test_steps_of_the_plan_are_those_of_the_job() -> None:
+    for size in (3, 20, 100):
+        for floor in (0, 1, 50, 1000):
+            run = job(size=size, epochs=2, min_steps=floor)
+            assert steps_of(StudyConfig(recipe=run.recipe), size) == run.total_steps

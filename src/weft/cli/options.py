@@ -97,8 +97,15 @@ MaxGradNorm = Annotated[
 Patience = Annotated[
     int | None,
     _option(
-        "--patience", help="Stop after so many epochs without a better loss (2).", panel=_RECIPE
+        "--patience", help="Stop after so many validations with no better loss (2).", panel=_RECIPE
     ),
+]
+MinSteps = Annotated[
+    int | None,
+    _option("--min-steps", help="More epochs for a small set, until it has these.", panel=_RECIPE),
+]
+Evaluations = Annotated[
+    int | None, _option("--evaluations", help="Validations of a run at most (20).", panel=_RECIPE)
 ]
 Sizes = Annotated[
     str | None, _option("--sizes", help="Training sizes, e.g. 250,1000,4000.", panel=_GRID)
@@ -156,6 +163,8 @@ _PLACES = {
     "weight_decay": "recipe.weight_decay",
     "max_grad_norm": "recipe.max_grad_norm",
     "patience": "recipe.patience",
+    "min_steps": "recipe.min_steps",
+    "evaluations": "recipe.evaluations",
     "sizes": "sizes",
     "seeds": "seeds",
     "seeds_at": "seeds_at",

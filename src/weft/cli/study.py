@@ -29,6 +29,8 @@ def study(
     weight_decay: o.WeightDecay = None,
     max_grad_norm: o.MaxGradNorm = None,
     patience: o.Patience = None,
+    min_steps: o.MinSteps = None,
+    evaluations: o.Evaluations = None,
     sizes: o.Sizes = None,
     seeds: o.Seeds = None,
     seeds_at: o.SeedsAt = None,

@@ -45,6 +45,8 @@ def train(
     weight_decay: o.WeightDecay = None,
     max_grad_norm: o.MaxGradNorm = None,
     patience: o.Patience = None,
+    min_steps: o.MinSteps = None,
+    evaluations: o.Evaluations = None,
     quiet: o.Quiet = False,
     json: o.Json = False,
 ) -> None:

@@ -7,9 +7,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from weft.config import StudyConfig
+from weft.config import Recipe, StudyConfig
 from weft.data.splits import Splits
 from weft.study.record import RunKey
+
+_AS_BEFORE = (("min_steps", 0), ("evaluations", 20))
+"""Settings that are younger than run ids, at the value that leaves a run as it was."""
 
 
 def plan(config: StudyConfig, splits: Splits, identity: Mapping[str, str]) -> list[RunKey]:
@@ -41,11 +44,21 @@ def _run_id(
         own = config.backbone.model_dump(exclude={"name", "revision"})
         parts["backbone"] = [identity["backbone"], own]
     if method == "lora":
-        parts |= {"lora": config.lora.model_dump(), "recipe": config.recipe.model_dump()}
+        parts |= {"lora": config.lora.model_dump(), "recipe": _settings(config.recipe)}
     text = json.dumps(parts, sort_keys=True)
     return f"{method}-{size}-{seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    """Of a recipe, all that decides; a later setting that says the old way is as good as absent."""
+    return {
+        name: value
+        for name, value in recipe.model_dump().items()
+        if (name, value) not in _AS_BEFORE
+    }
+
+
 def steps_of(config: StudyConfig, size: int) -> int:
     """Optimiser steps of one LoRA run at most."""
-    return config.recipe.epochs * -(-size // config.recipe.batch_size)
+    recipe, steps = config.recipe, -(-size // config.recipe.batch_size)
+    return steps * max(recipe.epochs, -(-recipe.min_steps // steps))

@@ -36,6 +36,8 @@ SST2: Tree = {
         "weight_decay": 0.0,
         "max_grad_norm": 1.0,
         "patience": 2,
+        "min_steps": 0,
+        "evaluations": 20,
     },
 }
 """The published notebook study of LoRA on SST-2, every setting that decides its outcome spelled

@@ -14,7 +14,7 @@ from weft.config import Recipe
 from weft.nn.bank import Bank
 from weft.nn.dropout import Stream
 from weft.randomness import generator_for, seed_for
-from weft.text.tokens import Ints, Tokens
+from weft.text.tokens import Ints, Part, Tokens
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Job:
     run_id: str
     seed: int
     """Decides initial weights, batches and dropout."""
-    tokens: Tokens
+    tokens: Tokens | Part
     labels: Ints  # (B,) class of each example
     recipe: Recipe
 
@@ -34,14 +34,24 @@ class Job:
         return math.ceil(len(self.labels) / self.recipe.batch_size)
 
     @property
+    def epochs(self) -> int:
+        """Passes over the data at most: more than the recipe's where its floor of steps asks."""
+        return max(self.recipe.epochs, math.ceil(self.recipe.min_steps / self.steps_per_epoch))
+
+    @property
     def total_steps(self) -> int:
         """Steps until the learning rate reaches 0."""
-        return self.recipe.epochs * self.steps_per_epoch
+        return self.epochs * self.steps_per_epoch
+
+    @property
+    def epochs_between(self) -> int:
+        """Epochs from one validation to the next."""
+        return math.ceil(self.epochs / self.recipe.evaluations)
 
 
 @dataclass
 class Tally:
-    """Sums over one epoch's training-mode logits."""
+    """Sums over the training-mode logits since the last validation."""
 
     loss: float = 0.0  # sum over examples
     right: int = 0
@@ -92,10 +102,10 @@ class Slot:
         self.epoch = 1
         self.step = 0  # optimiser steps taken
         self.seen = 0  # training examples seen
-        self.worse = 0  # epochs since the best
+        self.worse = 0  # validations since the best
         self.best = Best()
         self.tally = Tally()
-        self.began = self.epoch_began = now
+        self.began = self.judged = now  # when it entered, and was last judged
         self.learning_rate = recipe.learning_rate
         self._order = self._shuffle()
 
@@ -126,6 +136,11 @@ class Slot:
         """Whether the step just taken was the last of its epoch."""
         return self.step > 0 and self.step % self.job.steps_per_epoch == 0
 
+    @property
+    def due(self) -> bool:
+        """Whether the epoch that just ended is one to be judged."""
+        return self.epoch % self.job.epochs_between == 0 or self.step >= self.job.total_steps
+
     def judge(self, loss: float, logits: NDArray[np.float64], state: dict[str, Tensor]) -> None:
         """Takes note of a validation; keeps a copy of the weights where it is the best yet."""
         if loss < self.best.loss:
@@ -140,9 +155,12 @@ class Slot:
         """Whether the run ends with the epoch just judged."""
         return self.step >= self.job.total_steps or self.worse >= self.job.recipe.patience
 
-    def next_epoch(self, now: float) -> None:
+    def next_epoch(self) -> None:
         """Begins the next epoch with a new order."""
         self.epoch += 1
-        self.tally = Tally()
-        self.epoch_began = now
         self._order = self._shuffle()
+
+    def count_anew(self, now: float) -> None:
+        """Begins the count towards the next validation."""
+        self.tally = Tally()
+        self.judged = now
