@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of the packaged MiniLM's model.safetensors."""
 
-Method = Literal["lora", "probe", "tfidf"]
+Method = Literal["bitfit", "full", "lora", "probe", "tfidf"]
 Balance = Literal["auto", "balanced", "stratified", "strict"]
 Pooling = Literal["auto", "cls", "mean"]
 Precision = Literal["auto", "bf16", "float32", "float64"]
@@ -54,7 +54,8 @@ class BackboneSettings(Settings):
     pooling: Pooling = "auto"
     """How a text becomes one vector: auto follows the checkpoint's own card."""
     precision: Precision = "auto"
-    """Number format of the frozen products; adapters and optimiser are always at least float32."""
+    """Number format of the encoder's products; what is trained, and its optimiser, are always at
+    least float32."""
     max_length: PositiveInt | None = None
     """Tokens a text is cut to; None: the encoder's own limit, 512 at most."""
 
@@ -71,15 +72,31 @@ class LoraSettings(Settings):
 
 
 class Recipe(Settings):
-    """How an adapter is trained; the defaults are the published study's."""
+    """How a run is trained; the defaults are the published study's."""
 
     learning_rate: PositiveFloat = 5e-4
+    """LoRA's; BitFit and full fine-tuning have their own."""
     batch_size: PositiveInt = 32
     epochs: PositiveInt = 5
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     max_grad_norm: PositiveFloat = 1.0
     patience: PositiveInt = 2
     """Epochs without a better validation loss after which a run stops."""
+
+
+class BitfitSettings(Settings):
+    """Training of the biases and the head alone; the rest of the recipe is `Recipe`'s.
+
+    Ben Zaken, Goldberg and Ravfogel, BitFit (2022), search from 1e-4 to 1e-2.
+    """
+
+    learning_rate: PositiveFloat = 1e-3
+
+
+class FullSettings(Settings):
+    """Training of all weights; the rest of the recipe is `Recipe`'s."""
+
+    learning_rate: PositiveFloat = 2e-5
 
 
 class BankSettings(Settings):
@@ -109,5 +126,7 @@ class StudyConfig(Settings):
     """Another number of seeds at these sizes, e.g. {56000 = 2}."""
     methods: tuple[Method, ...] = ("lora", "probe", "tfidf")
     lora: LoraSettings = LoraSettings()
+    bitfit: BitfitSettings = BitfitSettings()
+    full: FullSettings = FullSettings()
     recipe: Recipe = Recipe()
     bank: BankSettings = BankSettings()
