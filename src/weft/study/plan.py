@@ -11,6 +11,11 @@ from weft.config import StudyConfig
 from weft.data.splits import Splits
 from weft.study.record import RunKey
 
+STEPPED = ("lora", "bitfit", "full")
+"""The methods that train by steps, epoch by epoch."""
+ORDER = ("tfidf", "probe", *STEPPED)
+"""In which methods are run: the quick ones show early what the others have to beat."""
+
 
 def plan(config: StudyConfig, splits: Splits, identity: Mapping[str, str]) -> list[RunKey]:
     """Every run of the grid: method x size x seed.
@@ -42,10 +47,14 @@ def _run_id(
         parts["backbone"] = [identity["backbone"], own]
     if method == "lora":
         parts |= {"lora": config.lora.model_dump(), "recipe": config.recipe.model_dump()}
+    elif method in ("bitfit", "full"):  # whose learning rate is not the recipe's
+        own = config.bitfit if method == "bitfit" else config.full
+        parts[method] = own.model_dump()
+        parts["recipe"] = config.recipe.model_dump(exclude={"learning_rate"})
     text = json.dumps(parts, sort_keys=True)
     return f"{method}-{size}-{seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def steps_of(config: StudyConfig, size: int) -> int:
-    """Optimiser steps of one LoRA run at most."""
+    """Optimiser steps of one run at most, of a method that trains by steps."""
     return config.recipe.epochs * -(-size // config.recipe.batch_size)
