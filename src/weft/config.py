@@ -87,7 +87,7 @@ class Recipe(Settings):
 class BitfitSettings(Settings):
     """Training of the biases and the head alone; the rest of the recipe is `Recipe`'s.
 
-    Ben Zaken, Goldberg and Ravfogel, BitFit (2022), search from 1e-4 to 1e-2.
+    Ben Zaken, Ravfogel and Goldberg, BitFit (2022).
     """
 
     learning_rate: PositiveFloat = 1e-3

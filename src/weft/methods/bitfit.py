@@ -1,6 +1,6 @@
 """BitFit: the encoder's biases and the head, all runs through one bank.
 
-Elad Ben Zaken, Yoav Goldberg and Shauli Ravfogel, BitFit: Simple Parameter-efficient Fine-tuning
+Elad Ben Zaken, Shauli Ravfogel and Yoav Goldberg, BitFit: Simple Parameter-efficient Fine-tuning
 for Transformer-based Masked Language-models (2022).
 """
 

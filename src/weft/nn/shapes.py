@@ -14,7 +14,7 @@ from weft.nn.anatomy import bare, linear_layers, named_modules
 
 Update = LoraSettings | Literal["head", "biases", "all"]
 """What a run trains beside its head: low-rank updates, nothing, the encoder's biases (BitFit: Ben
-Zaken, Goldberg and Ravfogel, 2022), or every weight."""
+Zaken, Ravfogel and Goldberg, 2022), or every weight."""
 
 _USUAL = ("query", "value", "q_lin", "v_lin", "q_proj", "v_proj", "q", "v", "Wqkv")
 """Query and value projections, as encoders that PEFT has no word for call them."""

@@ -17,10 +17,11 @@ _INTERVAL = 0.02  # seconds between two looks
 class PeakMemory:
     """Watches the process while it is entered.
 
-    What counts is resident memory beyond what was held on entering, whoever asked for it. What
-    lives for less than the interval may be missed, and memory that is given back late by what went
-    before would hide what is taken anew: so that is asked back first, where the system can. Memory
-    of a GPU is not seen.
+    What counts is resident memory beyond what was held on entering, whoever asked for it: libraries
+    that are first loaded meanwhile, and files read by mapping them, count too. What lives for less
+    than the interval may be missed, and memory that is given back late by what went before would
+    hide what is taken anew: so that is asked back first, where the system can. Memory of a GPU is
+    not seen.
     """
 
     def __init__(self) -> None:
