@@ -33,6 +33,7 @@ from transformers.utils import logging
 from weft.config import BackboneSettings, LoraSettings
 from weft.nn.backbone import Backbone, load
 from weft.nn.bank import Bank
+from weft.nn.shapes import Update
 from weft.nn.source import find
 from weft.text.packing import Form
 from weft.text.tokens import Tokens
@@ -218,16 +219,17 @@ def bank(
     precision: str = "float32",
     lora_dropout: float = 0.1,
     targets: Sequence[str] | None = None,
+    update: Update | None = None,
     **settings: Any,
 ) -> Bank:
-    """A bank over a checkpoint, rank 4 and alpha 6."""
+    """A bank over a checkpoint; where no update is named, LoRA's of rank 4 and alpha 6."""
     lora = LoraSettings(
         r=4,
         lora_alpha=6,
         lora_dropout=lora_dropout,
         target_modules=tuple(targets) if targets else None,
     )
-    return Bank(backbone(folder, precision, **settings), lora, slots, FORM)
+    return Bank(backbone(folder, precision, **settings), update or lora, slots, FORM)
 
 
 def judges(bank: Bank) -> Judges:

@@ -28,7 +28,7 @@ class Study:
             `{"name": "minilm", "pooling": "cls"}`.
         sizes: training sizes, ascending.
         seeds: how many seeds each size gets.
-        methods: any of `lora`, `probe`, `tfidf`.
+        methods: any of `lora`, `bitfit`, `full`, `probe`, `tfidf`.
         lora: the adapter; a `peft.LoraConfig` is taken as it is.
         out: the study's folder; None: `weft-studies/NAME-BACKBONE`.
         settings: all other settings, as in the TOML that `--show-config` prints, e.g.

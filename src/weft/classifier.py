@@ -29,7 +29,7 @@ class Classifier:
     """A text classifier in scikit-learn's manner.
 
     Args:
-        method: `lora`, `probe` or `tfidf`.
+        method: `lora`, `bitfit`, `full`, `probe` or `tfidf`.
         backbone: `minilm`, a folder or a hub id.
         settings: further settings of a study, e.g. `recipe={"epochs": 3}`.
     """

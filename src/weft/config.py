@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of the packaged MiniLM's model.safetensors."""
 
-Method = Literal["lora", "probe", "tfidf"]
+Method = Literal["bitfit", "full", "lora", "probe", "tfidf"]
 Balance = Literal["auto", "balanced", "stratified", "strict"]
 Pooling = Literal["auto", "cls", "mean"]
 Precision = Literal["auto", "bf16", "float32", "float64"]
@@ -54,7 +54,8 @@ class BackboneSettings(Settings):
     pooling: Pooling = "auto"
     """How a text becomes one vector: auto follows the checkpoint's own card."""
     precision: Precision = "auto"
-    """Number format of the frozen products; adapters and optimiser are always at least float32."""
+    """Number format of the encoder's products; what is trained, and its optimiser, are always at
+    least float32."""
     max_length: PositiveInt | None = None
     """Tokens a text is cut to; None: the encoder's own limit, 512 at most."""
 
@@ -71,9 +72,10 @@ class LoraSettings(Settings):
 
 
 class Recipe(Settings):
-    """How an adapter is trained; the defaults are the published study's."""
+    """How a run is trained; the defaults are the published study's."""
 
     learning_rate: PositiveFloat = 5e-4
+    """LoRA's; BitFit and full fine-tuning have their own."""
     batch_size: PositiveInt = 32
     epochs: PositiveInt = 5
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
@@ -84,6 +86,21 @@ class Recipe(Settings):
     """Steps that a run takes at least: a small training set gets more epochs until it has them."""
     evaluations: PositiveInt = 20
     """Validations of a run at most; where there are more epochs, one every few."""
+
+
+class BitfitSettings(Settings):
+    """Training of the biases and the head alone; the rest of the recipe is `Recipe`'s.
+
+    Ben Zaken, Ravfogel and Goldberg, BitFit (2022).
+    """
+
+    learning_rate: PositiveFloat = 1e-3
+
+
+class FullSettings(Settings):
+    """Training of all weights; the rest of the recipe is `Recipe`'s."""
+
+    learning_rate: PositiveFloat = 2e-5
 
 
 class BankSettings(Settings):
@@ -113,5 +130,7 @@ class StudyConfig(Settings):
     """Another number of seeds at these sizes, e.g. {56000 = 2}."""
     methods: tuple[Method, ...] = ("lora", "probe", "tfidf")
     lora: LoraSettings = LoraSettings()
+    bitfit: BitfitSettings = BitfitSettings()
+    full: FullSettings = FullSettings()
     recipe: Recipe = Recipe()
     bank: BankSettings = BankSettings()

@@ -13,8 +13,10 @@ _LINE = (
     "--text text --label label --positive pos --validation-size 8 --balance stratified "
     "--backbone tiny --revision main --pooling mean --precision float64 --max-length 24 "
     "--r 4 --lora-alpha 6.5 --lora-dropout 0.2 --target-modules query,key "
-    "--learning-rate 1e-3 --batch-size 4 --epochs 3 --weight-decay 0.01 --max-grad-norm 2 "
-    "--patience 1 --min-steps 100 --evaluations 10 --sizes 16,32 --seeds 2 --seeds-at 32:4 --methods lora,tfidf "
+    "--learning-rate 1e-3 --bitfit-learning-rate 2e-3 --full-learning-rate 3e-5 "
+    "--batch-size 4 --epochs 3 --weight-decay 0.01 --max-grad-norm 2 "
+    "--patience 1 --min-steps 100 --evaluations 10 "
+    "--sizes 16,32 --seeds 2 --seeds-at 32:4 --methods lora,tfidf "
     "--slots 3 --strip-width 64 --device cuda --exact"
 )
 EVERYTHING = _LINE.split()
@@ -74,6 +76,8 @@ def test_every_option_arrives() -> None:
             "min_steps": 100,
             "evaluations": 10,
         },
+        "bitfit": {"learning_rate": 2e-3},
+        "full": {"learning_rate": 3e-5},
         "bank": {"slots": 3, "strip_width": 64, "device": "cuda", "exact": True},
     }
 
@@ -208,6 +212,19 @@ def test_a_files_plan(monkeypatch: pytest.MonkeyPatch) -> None:
         assert re.search(rf"^lora\s+{size}\s+2\s+{steps}$", said.out, re.MULTILINE), said.out
     assert "folder    weft-studies/reviews-tiny" in said.out
     assert not Path("weft-studies").exists()
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_plan_counts_for_each_method_what_it_trains() -> None:
+    said = weft("study", "reviews.csv", *SMALL, "--methods", "lora,full,bitfit,tfidf", "--dry-run")
+    assert said.code == 0, said.err
+    assert "trains    2,114 of 32,546 parameters (6.50%), lora\n" in said.out
+    counted = r"^ {10}[\d,]+ of 30,498 parameters \(\d+\.\d\d%\), bitfit$"
+    assert re.search(counted, said.out, re.MULTILINE), said.out
+    assert "          30,498 of 30,498 parameters (100.00%), full\n" in said.out
+    for method in ("lora", "bitfit", "full"):
+        assert re.search(rf"^{method}\s+32\s+2\s+8$", said.out, re.MULTILINE), said.out
+    assert "up to 6 adapters at once; full one by one" in said.out
 
 
 @pytest.mark.usefixtures("fresh")

@@ -1,4 +1,4 @@
-"""The three methods side by side: what each is given, what each gives back and saves."""
+"""The methods side by side: what each is given, what each gives back and saves."""
 
 from __future__ import annotations
 
@@ -11,22 +11,26 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tests import tiny
 from tests.cli.command import reviews, tree, write_csv
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from weft.config import StudyConfig
+from weft.errors import AdapterError, BackboneError
 from weft.methods import Materials, make
 from weft.methods.base import Done, Item
 from weft.methods.lora import Lora
 from weft.methods.predictor import load_predictor
+from weft.nn.bank import Bank
 from weft.nn.source import find
 from weft.study.presets import resolve
 from weft.study.runner import open_data
 from weft.training.events import EpochEnd, RunFailed, Stepped
 from weft.training.slots import Job
 
-METHODS = ("lora", "probe", "tfidf")
+METHODS = ("lora", "bitfit", "full", "probe", "tfidf")
+STEPPED = ("lora", "bitfit", "full")
 ITEMS = [Item("small", 16, 0), Item("large", 32, 0), Item("other", 32, 1)]
 
 
@@ -74,8 +78,8 @@ def test_every_item_ends_once_with_all_that_is_asked(place: Place, name: str) ->
         assert event.seconds > 0
         assert event.examples_per_second > 0
     epochs = [event for event in events if isinstance(event, EpochEnd)]
-    assert len(epochs) == (6 if name == "lora" else 0)
-    assert any(isinstance(event, Stepped) for event in events) == (name == "lora")
+    assert len(epochs) == (6 if name in STEPPED else 0)
+    assert any(isinstance(event, Stepped) for event in events) == (name in STEPPED)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -159,7 +163,6 @@ def test_equal_runs_save_equal_bytes(place: Place, tmp_path: Path, name: str) ->
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 def test_a_probes_features_are_the_encoders_own(place: Place, pooling: str) -> None:
     from weft.methods.probe import features
-    from weft.nn.bank import Bank
 
     backbone = {"name": str(place.encoder), "precision": "float32", "pooling": pooling}
     materials = place.materials(backbone=backbone)
@@ -192,7 +195,6 @@ def test_tfidf_needs_no_encoder(place: Place) -> None:
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # PEFT's own
 def test_an_adapter_counts_as_peft_does_and_says_so(place: Place, tmp_path: Path) -> None:
     from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForSequenceClassification
 
     done = ends("lora", place.materials(), ITEMS[:1])["small"]
     base = AutoModelForSequenceClassification.from_pretrained(place.encoder)
@@ -223,3 +225,96 @@ def test_texts_are_tokenised_once(place: Place, monkeypatch: pytest.MonkeyPatch)
     drawn = np.unique(np.concatenate([splits.order(i.seed)[: i.size] for i in ITEMS]))
     used = [*splits.pool.take(drawn).texts, *splits.validation.texts, *splits.test.texts]
     assert sorted(seen) == sorted(used)
+
+
+def test_all_is_trained_or_the_biases_are(place: Place) -> None:
+    whole = AutoModelForSequenceClassification.from_pretrained(place.encoder, num_labels=2)
+    sizes = {name: p.numel() for name, p in whole.named_parameters()}
+    everything = sum(sizes.values())
+    full = ends("full", place.materials(), ITEMS[:1])["small"]
+    assert full.trainable == full.total == everything
+    bitfit = ends("bitfit", place.materials(), ITEMS[:1])["small"]
+    trained = ("bias", "classifier.weight")
+    assert bitfit.trainable == sum(n for name, n in sizes.items() if name.endswith(trained))
+    assert bitfit.total == everything
+
+
+def test_a_rate_of_its_own(place: Place) -> None:
+    """Neither heeds the recipe's; each heeds its own."""
+    for name in ("bitfit", "full"):
+        one = ends(name, place.materials(), ITEMS[:1])["small"]
+        recipe = {"epochs": 2, "batch_size": 8, "learning_rate": 0.3}
+        same = ends(name, place.materials(recipe=recipe), ITEMS[:1])["small"]
+        assert np.array_equal(one.test, same.test)
+        other = place.materials(**{name: {"learning_rate": 5e-3}})
+        assert not np.allclose(ends(name, other, ITEMS[:1])["small"].test, one.test)
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_a_whole_model_is_one_of_transformers(place: Place, tmp_path: Path, pooling: str) -> None:
+    """Loaded by transformers alone, from the folder alone."""
+    backbone = {"name": str(place.encoder), "precision": "float32", "pooling": pooling}
+    materials = place.materials(backbone=backbone)
+    done = ends("full", materials, ITEMS[:1])["small"]
+    done.save(tmp_path)
+    kind = AutoModel if pooling == "mean" else AutoModelForSequenceClassification
+    model, info = kind.from_pretrained(tmp_path, output_loading_info=True)
+    assert not [name for name in info["missing_keys"] if not name.startswith("pooler")]
+    assert not info["unexpected_keys"]
+    assert model.config.id2label == {0: "neg", 1: "pos"}
+    assert model.config.label2id == {"neg": 0, "pos": 1}
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    for row, text in zip(done.test, materials.splits.test.texts, strict=True):
+        with torch.no_grad():
+            output = model(**tokenizer(text, return_tensors="pt"))
+        if pooling == "mean":
+            head = load_file(tmp_path / "head.safetensors")
+            mean = output.last_hidden_state.mean(1)
+            logits = mean @ head["classifier.weight"].T + head["classifier.bias"]
+        else:
+            logits = output.logits
+        assert np.allclose(row, logits.softmax(-1)[0].numpy(), atol=1e-5)
+    assert "weft" not in (tmp_path / "config.json").read_text(encoding="utf-8")
+
+
+def test_a_whole_model_needs_no_backbone_and_takes_none(place: Place, tmp_path: Path) -> None:
+    ends("full", place.materials(), ITEMS[:1])["small"].save(tmp_path)
+    with pytest.raises(AdapterError, match="is whole") as caught:
+        load_predictor(tmp_path, str(place.encoder))
+    assert "leave out --backbone" in caught.value.remedy
+
+
+def test_a_whole_model_without_its_head_is_refused(place: Place, tmp_path: Path) -> None:
+    backbone = {"name": str(place.encoder), "precision": "float32", "pooling": "mean"}
+    ends("full", place.materials(backbone=backbone), ITEMS[:1])["small"].save(tmp_path)
+    save_file({"classifier.weight": torch.zeros(2, 8)}, tmp_path / "head.safetensors")
+    with pytest.raises(AdapterError, match=r"head in .* is damaged"):
+        load_predictor(tmp_path)
+    (tmp_path / "head.safetensors").unlink()
+    with pytest.raises(AdapterError, match=r"head in .* is damaged"):
+        load_predictor(tmp_path)
+
+
+def test_biases_are_saved_alone_and_fit_their_backbone_only(place: Place, tmp_path: Path) -> None:
+    done = ends("bitfit", place.materials(), ITEMS[:1])["small"]
+    done.save(tmp_path)
+    tensors = load_file(tmp_path / "bitfit.safetensors")
+    assert sum(tensor.numel() for tensor in tensors.values()) == done.trainable
+    assert {name for name in tensors if not name.endswith(".bias")} == {"classifier.weight"}
+    other = tiny.save(tmp_path / "other", "bert", seed=1)
+    with pytest.raises(AdapterError, match="other weights") as caught:
+        load_predictor(tmp_path, str(other))
+    assert "--backbone" in caught.value.remedy
+    other = tiny.save(tmp_path / "third", "distilbert")
+    with pytest.raises(AdapterError, match=r"this model has not|other weights"):
+        load_predictor(tmp_path, str(other))
+    (tmp_path / "bitfit.safetensors").write_bytes(b"no weights")
+    with pytest.raises(AdapterError, match="damaged"):
+        load_predictor(tmp_path)
+
+
+def test_an_encoder_without_biases_is_refused_in_words(tmp_path: Path) -> None:
+    encoder = tiny.save_any(tmp_path / "modern", "modernbert")
+    with pytest.raises(BackboneError, match="BitFit cannot train ModernBert") as caught:
+        Bank(tiny.backbone(encoder), "biases", 1)
+    assert "leave bitfit out" in caught.value.remedy

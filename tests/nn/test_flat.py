@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from weft.nn.dropout import Keep
+from weft.nn.dropout import Keep, Step
 from weft.nn.flat.attention import Shape, attend, plain_attend
 from weft.nn.flat.gelu import gelu
 from weft.nn.flat.norm import add_norm, plain_add_norm
 from weft.nn.flat.product import Frozen, Update, plain_project, project
 from weft.nn.flat.rows import Rows
-from weft.nn.leaves import FrozenLinear
+from weft.nn.leaves import BankNorm, FrozenLinear
 from weft.nn.native import library
 from weft.text.packing import pack
 
@@ -98,6 +98,34 @@ def test_add_norm(dtype: torch.dtype, p: float, width: int) -> None:
         [update, residual],
         dtype,
     )
+
+
+@kernels
+@formats
+def test_add_norm_with_weights_that_train(dtype: torch.dtype) -> None:
+    """One weight and bias for all rows, and one bias a slot; rows of no run move nothing."""
+    rows, width = rows_of(5, 2), 48
+    update, residual = torch.randn(rows.filled, width).to(dtype), torch.randn(rows.filled, width)
+    keep = keep_of(0.3, rows.filled, width)
+    found: list[list[Tensor]] = []
+    for function in (add_norm, plain_add_norm):
+        whole = norm_of(width).requires_grad_()
+        own = nn.Parameter(torch.linspace(-1, 1, 10 * width).view(10, width))
+        by_run = BankNorm(norm_of(width), own, Step())
+        torch.nn.init.ones_(whole.weight)
+        by_run.weight.fill_(0.5)
+        torch.nn.init.zeros_(whole.bias)
+        for norm in (whole, by_run):
+            wide, narrow = function(update, keep, residual, norm, rows.by_token)
+            used = slice(rows.tokens)
+            (wide[used].square().sum() + narrow[used].float().sin().sum()).backward()
+        assert own.grad is not None
+        assert own.grad[[9, 8]].any(dim=1).all()
+        assert not own.grad[:8].any()
+        found.append([g for g in (whole.weight.grad, whole.bias.grad, own.grad) if g is not None])
+    assert len(found[0]) == 3
+    for ours, plain in zip(*found, strict=True):
+        agree(ours, plain, dtype)
 
 
 @kernels

@@ -90,11 +90,40 @@ def peer_of(
     return model
 
 
+def plain_peer_of(
+    folder: Path, bank: Bank, state: dict[str, Tensor], *, attention: str = "eager"
+) -> nn.Module:
+    """The peer without PEFT: what the state names is trained, and holds its weights."""
+    dtype = next(iter(state.values())).dtype
+    options: dict[str, Any] = {"attn_implementation": attention, "dtype": torch.float32}
+    with quiet():
+        if bank.backbone.source.pooling == "mean":
+            encoder = AutoModel.from_pretrained(folder, **options)
+            encoder.pooler = None
+            dropout = getattr(encoder.config, "hidden_dropout_prob", 0.1)
+            model: nn.Module = MeanPeer(encoder, encoder.config.hidden_size, dropout)
+        else:
+            model = AutoModelForSequenceClassification.from_pretrained(
+                folder, num_labels=CLASSES, **options
+            )
+    model.to(dtype).eval()
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(clean(name) in state)
+    ours = trainable(model)
+    assert ours.keys() == state.keys(), sorted(ours.keys() ^ state.keys())
+    with torch.no_grad():
+        for name, parameter in ours.items():
+            parameter.copy_(state[name])
+    return model
+
+
 def clean(name: str) -> str:
     """A live PEFT model's name for a module or tensor -> the name in its files."""
     name = name.replace(".modules_to_save.default", "").replace(".default", "")
     if name.startswith(f"encoder.{PREFIX}"):  # of a MeanPeer
         return f"{PREFIX}base." + name.removeprefix(f"encoder.{PREFIX}")
+    if name.startswith("encoder."):  # of one without PEFT
+        return f"{PREFIX}base." + name.removeprefix("encoder.")
     return name if name.startswith("base_model") else PREFIX + name
 
 
@@ -113,7 +142,8 @@ def padded(tokens: Tokens, model: nn.Module, pad: int) -> dict[str, Tensor]:
         types[row, : end - begin] = tokens.types[begin:end]
         mask[row, : end - begin] = 1
     encoder: Any = model.encoder if isinstance(model, MeanPeer) else model
-    accepted = inspect.signature(encoder.get_base_model().forward).parameters
+    base = encoder.get_base_model() if hasattr(encoder, "get_base_model") else encoder
+    accepted = inspect.signature(base.forward).parameters
     inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
     return {name: torch.from_numpy(value) for name, value in inputs.items() if name in accepted}
 

@@ -55,3 +55,23 @@ def test_the_spread_says_what_it_is() -> None:
     assert formats.spread(2, 0.02, 0.8411, 0.8633) == "84.1\u201386.3"
     assert formats.spread(3, 0.0114, 0.84, 0.86) == "SD 1.1"
     assert formats.spread(3, None, None, None) == formats.MISSING
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (None, formats.MISSING),
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (43_210, "43 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (1_234_567, "1.2 MB"),
+        (90_870_000, "91 MB"),
+        (4.56e9, "4.6 GB"),
+        (7e15, "7000 TB"),
+    ],
+)
+def test_sizes_in_bytes(number: float | None, words: str) -> None:
+    assert formats.size(number) == words

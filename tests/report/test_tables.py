@@ -12,7 +12,7 @@ from rich.console import Console
 
 from weft.report import read
 from weft.report.markdown import code, markdown_table, plain, to_markdown
-from weft.report.tables import render, summary
+from weft.report.tables import render, render_costs, summary
 from weft.study.ledger import Ledger
 
 MakeStudy = Callable[..., Path]
@@ -83,6 +83,18 @@ def test_the_terminal_table_fits_80_columns(make_study: MakeStudy) -> None:
         *(f"{100 * row['validation_accuracy']:.1f}", "%", "0.97", "%", "561"),
     ]
     assert "no interval" in " ".join(text.split())
+
+
+def test_what_it_took_is_shown_at_the_largest_size(make_study: MakeStudy) -> None:
+    folder = make_study(sizes=(50, 56000), seeds=2)
+    text = shown(render_costs(summary(read(folder).runs)))
+    assert "\u2026" not in text
+    assert "What it took at 56,000" in text
+    lines = [line.split() for line in text.splitlines() if line.startswith(("lora", "tfidf"))]
+    assert lines == [
+        ["lora", "222,722", "0.97", "%", "561", "457", "MB", "1.2", "MB"],
+        ["tfidf", "4,321", "100", "%", "561", "\u2013", "43", "kB"],
+    ]
 
 
 def test_the_markdown_table_has_a_line_per_size_and_method(make_study: MakeStudy) -> None:

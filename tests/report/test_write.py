@@ -22,7 +22,10 @@ from weft.study.ledger import Ledger
 MakeStudy = Callable[..., Path]
 
 SCORES = ("examples", "loss", "accuracy", "f1", "precision", "recall")
-COSTS = ("trainable", "total", "epochs", "best_epoch", "seconds", "examples_per_second")
+COSTS = (
+    *("trainable", "total", "epochs", "best_epoch", "seconds", "examples_per_second"),
+    *("peak_memory_bytes", "model_bytes"),
+)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -76,11 +79,29 @@ def test_the_csv_has_the_ledgers_numbers(make_study: MakeStudy) -> None:
                 for name in SCORES:
                     assert float(row[f"{split}_{name}"]) == getattr(getattr(outcome, split), name)
             for name in COSTS:
-                assert float(row[name]) == getattr(outcome, name)
+                value = getattr(outcome, name)
+                assert row[name] == "" if value is None else float(row[name]) == value
             assert float(row["share"]) == outcome.trainable / outcome.total
             assert "." not in row["trainable"]
     places = [(int(row["size"]), row["method"], int(row["seed"])) for row in table]
     assert places == sorted(places)  # lora, probe, tfidf happen to be in order of the alphabet
+
+
+def test_what_it_took_stands_on_the_page_and_in_the_json(make_study: MakeStudy) -> None:
+    folder = make_study(sizes=(50,), seeds=1, epochs=1)
+    write(folder)
+    page = (folder / "results.md").read_text(encoding="utf-8")
+    took = page[page.index("## What it took") : page.index("## What was trained")]
+    lines = [line.split(" | ") for line in took.splitlines() if line.startswith("| ")]
+    assert lines[0][-2:] == ["peak memory", "on disk |"]
+    assert [line[-2:] for line in lines[2:]] == [
+        ["457 MB", "1.2 MB |"],
+        ["123 MB", "712 kB |"],
+        ["\u2013", "43 kB |"],
+    ]
+    data = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    assert data["sizes"][0]["model_bytes"] == data["runs"][0]["model_bytes"] == 1_234_567
+    assert data["runs"][2]["peak_memory_bytes"] is None
 
 
 def test_the_training_log_has_the_ledgers_epochs(make_study: MakeStudy) -> None:

@@ -29,6 +29,8 @@ OUTCOME = Outcome(
     best_epoch=3,
     seconds=12.5,
     examples_per_second=20.0,
+    peak_memory_bytes=123_456_789,
+    model_bytes=1_234_567,
     folder="runs/b1",
     extra={"peft": {"trainable": 296_450}, "words": ["ä", None]},
 )
@@ -258,6 +260,39 @@ def test_a_half_written_transaction_is_taken_back(
     with Ledger(copy / "ledger.sqlite", readonly=readonly) as ledger:
         assert set(ledger.statuses().values()) == {"planned"}
         assert ledger.facts() == {}
+
+
+def first_schema(path: Path) -> None:
+    """Turns a ledger into one of schema 1."""
+    db = sqlite3.connect(path)
+    for column in ("peak_memory_bytes", "model_bytes"):
+        db.execute(f"ALTER TABLE outcomes DROP COLUMN {column}")
+    db.execute("PRAGMA user_version = 1")
+    db.commit()
+    db.close()
+
+
+@pytest.mark.parametrize("readonly", [True, False])
+def test_an_older_ledger_opens_and_lacks_only_what_it_never_had(path: Path, readonly: bool) -> None:
+    with Ledger(path) as ledger:
+        ledger.plan(KEYS)
+        ledger.start("b1")
+        ledger.finish("b1", OUTCOME)
+    first_schema(path)
+    before = path.read_bytes()
+    known = replace(OUTCOME, peak_memory_bytes=None, model_bytes=None)
+    with Ledger(path, readonly=readonly) as ledger:
+        assert ledger.outcome("b1") == known
+        assert ledger.runs().model_bytes.isna().all()
+        assert ledger.runs().trainable[0] == OUTCOME.trainable
+    if readonly:
+        assert path.read_bytes() == before
+        return
+    with Ledger(path) as ledger:  # brought up to date for good, and written to like any other
+        assert ledger._db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
+        ledger.start("a2")
+        ledger.finish("a2", OUTCOME)
+        assert (ledger.outcome("b1"), ledger.outcome("a2")) == (known, OUTCOME)
 
 
 def test_a_newer_schema_is_refused(path: Path) -> None:

@@ -18,8 +18,9 @@ from weft.study.plan import plan, steps_of
 from weft.study.presets import PUBLISHED, departures, flat, merged, resolve, to_toml, validated
 
 # Every setting but those of the grid: a value that is not sst2's, and the methods that it decides.
-ALL = frozenset(("lora", "probe", "tfidf"))
-ENCODED = frozenset(("lora", "probe"))
+TRAINED = frozenset(("lora", "bitfit", "full"))
+ENCODED = TRAINED | {"probe"}
+ALL = ENCODED | {"tfidf"}
 LORA = frozenset(("lora",))
 NONE: frozenset[str] = frozenset()
 SETTINGS: dict[str, tuple[Any, frozenset[str]]] = {
@@ -42,13 +43,15 @@ SETTINGS: dict[str, tuple[Any, frozenset[str]]] = {
     "lora.lora_dropout": (0.0, LORA),
     "lora.target_modules": (("key",), LORA),
     "recipe.learning_rate": (1e-3, LORA),
-    "recipe.batch_size": (16, LORA),
-    "recipe.epochs": (3, LORA),
-    "recipe.weight_decay": (0.01, LORA),
-    "recipe.max_grad_norm": (2.0, LORA),
-    "recipe.patience": (1, LORA),
-    "recipe.min_steps": (1000, LORA),
-    "recipe.evaluations": (10, LORA),
+    "recipe.batch_size": (16, TRAINED),
+    "recipe.epochs": (3, TRAINED),
+    "recipe.weight_decay": (0.01, TRAINED),
+    "recipe.max_grad_norm": (2.0, TRAINED),
+    "recipe.patience": (1, TRAINED),
+    "recipe.min_steps": (1000, TRAINED),
+    "recipe.evaluations": (10, TRAINED),
+    "bitfit.learning_rate": (2e-3, frozenset(("bitfit",))),
+    "full.learning_rate": (5e-5, frozenset(("full",))),
     "bank.slots": (2, NONE),
     "bank.strip_width": (64, NONE),  # the same numbers to the tolerance of the bank's promise
     "bank.device": ("cuda", NONE),  # its dropout draws otherwise, from the same law
@@ -103,6 +106,8 @@ def test_sst2_is_the_published_study() -> None:
         "lora.lora_dropout": 0.1,
         "lora.target_modules": ("query", "value"),
         "lora.bias": "none",
+        "bitfit.learning_rate": 1e-3,
+        "full.learning_rate": 2e-5,
         "recipe.learning_rate": 5e-4,
         "recipe.batch_size": 32,
         "recipe.epochs": 5,
@@ -232,9 +237,7 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
         "backbone.max_length": counts,
         "sizes": st.just(sizes),
         "seeds": counts,
-        "methods": st.lists(
-            st.sampled_from(["lora", "probe", "tfidf"]), min_size=1, max_size=3, unique=True
-        ),
+        "methods": st.lists(st.sampled_from(sorted(ALL)), min_size=1, max_size=5, unique=True),
         "lora.r": counts,
         "lora.lora_alpha": rates,
         "lora.lora_dropout": st.floats(0, 0.99),
@@ -308,7 +311,7 @@ def splits(name: str = "set") -> Splits:
 
 
 def ids(over: dict[str, Any], name: str = "set", **identity: str) -> dict[tuple[Any, ...], str]:
-    base = resolve("sst2", {"methods": ["lora", "probe", "tfidf"], "sizes": [16, 32]})
+    base = resolve("sst2", {"methods": sorted(ALL), "sizes": [16, 32]})
     config = validated(merged(base.model_dump(), over))
     identity = {"data": "d", "backbone": "b"} | identity
     keys = plan(config, splits(name), identity)
@@ -330,6 +333,15 @@ def test_an_id_changes_with_what_decides_the_outcome(key: str) -> None:
     assert moved(ids({}), ids(tree(key, value))) == methods
 
 
+def test_ids_stay_what_they_were() -> None:
+    """Another id would train a finished study again."""
+    now = ids({"seeds": 2})
+    assert {now[method, 32, 1] for method in ALL} == {
+        *("lora-32-1-d946acfb", "bitfit-32-1-dbc9ab87", "full-32-1-94279d97"),
+        *("probe-32-1-613a6a55", "tfidf-32-1-643d9d37"),
+    }
+
+
 def test_an_id_changes_with_the_data_the_weights_and_the_draw() -> None:
     assert moved(ids({}), ids({}, data="other")) == ALL
     assert moved(ids({}), ids({}, name="other")) == ALL
@@ -346,7 +358,7 @@ def test_an_encoder_that_is_not_there_does_not_change_what_needs_none() -> None:
 def test_the_grid_is_planned_once_each_and_ids_do_not_hang_on_it() -> None:
     small, large = ids({}), ids({"seeds": 3, "seeds_at": {32: 2}})
     assert small.items() <= large.items()
-    assert len(set(large.values())) == len(large) == 3 * (3 + 2)
+    assert len(set(large.values())) == len(large) == len(ALL) * (3 + 2)
     assert all(run.startswith(f"{m}-{size}-{seed}-") for (m, size, seed), run in large.items())
 
 

@@ -198,3 +198,33 @@ def test_a_watcher_that_stops_leaves_what_was_done(place: Path, tmp_path: Path) 
 def test_a_command_is_quoted_as_it_must_be_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["/bin/weft", "study", "my reviews.csv", "--text", "a'b"])
     assert typed_command() == """weft study 'my reviews.csv' --text 'a'"'"'b'"""
+
+
+def test_all_methods_in_one_study(place: Path, tmp_path: Path) -> None:
+    """The quick ones first; what each took is in the ledger, and the disk holds what it should."""
+    methods = ["full", "lora", "tfidf", "bitfit", "probe"]
+    chosen = config(place, methods=methods, sizes=[16])
+    events = run(chosen, tmp_path)
+    done = [event.key for event in events if isinstance(event, RunDone)]
+    order = ["tfidf", "probe", "lora", "bitfit", "full"]
+    assert [key.method for key in done] == [name for name in order for _ in range(2)]
+    for run_id, outcome in outcomes(tmp_path).items():
+        assert outcome is not None
+        folder = tmp_path / "runs" / run_id
+        assert outcome.model_bytes == sum(map(len, tree(folder / "adapter").values())) > 0
+        assert outcome.peak_memory_bytes is not None
+        assert 0 <= outcome.peak_memory_bytes < 1 << 30
+        checkpoints = list(folder.rglob("epoch-*.safetensors"))
+        assert len(checkpoints) == (2 if run_id.startswith(("lora", "bitfit")) else 0)
+    assert not [event for event in run(chosen, tmp_path) if isinstance(event, RunDone)]
+
+
+def test_a_methods_own_settings_are_free_until_it_is_planned(place: Path, tmp_path: Path) -> None:
+    run(config(place, methods=["lora"], sizes=[16], seeds=1), tmp_path)
+    both = {"methods": ["lora", "full"], "sizes": [16], "seeds": 1}
+    own = {"full": {"learning_rate": 1e-4}}
+    run(config(place, **both, **own), tmp_path)
+    with pytest.raises(StudyError, match="other settings") as caught:
+        run(config(place, **both), tmp_path)
+    assert "full.learning_rate: 0.0001 there, 2e-05 asked for" in str(caught.value.found)
+    run(config(place, **both, **own, bitfit={"learning_rate": 1e-4}), tmp_path)

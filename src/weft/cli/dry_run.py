@@ -9,7 +9,7 @@ from rich.table import Table
 
 from weft.config import StudyConfig
 from weft.errors import WeftError
-from weft.study.plan import steps_of
+from weft.study.plan import STEPPED, steps_of
 from weft.study.presets import departures
 
 
@@ -60,15 +60,22 @@ def _first_line(error: WeftError) -> str:
 
 def _parameters(console: Console, config: StudyConfig, classes: int) -> None:
     from weft.nn.mean import MeanClassifier
-    from weft.nn.shapes import count_parameters
+    from weft.nn.shapes import Update, count_parameters
     from weft.nn.skeleton import skeleton
 
     model, head, origin = skeleton(config.backbone, classes)
-    trainable, total, peft_total = count_parameters(model, head, config.lora)
     console.print(f"backbone  {config.backbone.name}: {origin}")
-    console.print(f"trains    {trainable:,} of {total:,} parameters ({trainable / total:.2%})")
-    if isinstance(model, MeanClassifier):
+    updates: dict[str, Update] = {"lora": config.lora, "bitfit": "biases", "full": "all"}
+    stepped = [method for method in STEPPED if method in config.methods]
+    for method in stepped or ["lora"]:
+        trainable, total, _ = count_parameters(model, head, updates[method])
+        name = "trains    " if method == (stepped or ["lora"])[0] else "          "
+        which = f", {method}" if len(stepped) > 1 else ""
+        share = f"{trainable:,} of {total:,} parameters ({trainable / total:.2%})"
+        console.print(f"{name}{share}{which}")
+    if isinstance(model, MeanClassifier) or (stepped and "lora" not in stepped):
         return  # PEFT knows the bare encoder's adapter only, without this head
+    trainable, _, peft_total = count_parameters(model, head, config.lora)
     console.print(
         f"          PEFT prints {trainable:,} of {peft_total:,} ({trainable / peft_total:.2%}): it "
         "counts the head's frozen original beside its trained copy"
@@ -84,7 +91,9 @@ def _runs(console: Console, config: StudyConfig, sizes: tuple[int, ...] | None) 
         for size in sizes or ():
             seeds = config.seeds_at.get(size, config.seeds)
             count += seeds
-            steps = f"{steps_of(config, size):,}" if method == "lora" else "-"
+            steps = f"{steps_of(config, size):,}" if method in STEPPED else "-"
             table.add_row(method, f"{size:,}", str(seeds), steps)
-    console.print(f"runs      {count}, up to {config.bank.slots} adapters at once")
+    together = f"up to {config.bank.slots} adapters at once"
+    alone = "; full one by one" if "full" in config.methods else ""
+    console.print(f"runs      {count}, {together}{alone}")
     console.print(table)

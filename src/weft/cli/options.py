@@ -82,7 +82,14 @@ Targets = Annotated[
     _option("--target-modules", help="Linear layers it updates, e.g. query,value.", panel=_MODEL),
 ]
 LearningRate = Annotated[
-    float | None, _option("--learning-rate", help="Of AdamW, falling to 0 (5e-4).", panel=_RECIPE)
+    float | None, _option("--learning-rate", help="LoRA's, falling to 0 (5e-4).", panel=_RECIPE)
+]
+BitfitLearningRate = Annotated[
+    float | None, _option("--bitfit-learning-rate", help="BitFit's (1e-3).", panel=_RECIPE)
+]
+FullLearningRate = Annotated[
+    float | None,
+    _option("--full-learning-rate", help="Full fine-tuning's (2e-5).", panel=_RECIPE),
 ]
 BatchSize = Annotated[
     int | None, _option("--batch-size", help="Examples per step and run (32).", panel=_RECIPE)
@@ -114,7 +121,9 @@ Seeds = Annotated[int | None, _option("--seeds", help="Seeds per size (3).", pan
 SeedsAt = Annotated[
     str | None, _option("--seeds-at", help="Another number at a size, e.g. 56000:2.", panel=_GRID)
 ]
-Methods = Annotated[str | None, _option("--methods", help="Any of lora,probe,tfidf.", panel=_GRID)]
+Methods = Annotated[
+    str | None, _option("--methods", help="Any of lora,bitfit,full,probe,tfidf.", panel=_GRID)
+]
 Device = Annotated[
     str | None, _option("--device", help="cpu or cuda, where adapters train.", panel=_BANK)
 ]
@@ -158,6 +167,8 @@ _PLACES = {
     "lora_dropout": "lora.lora_dropout",
     "target_modules": "lora.target_modules",
     "learning_rate": "recipe.learning_rate",
+    "bitfit_learning_rate": "bitfit.learning_rate",
+    "full_learning_rate": "full.learning_rate",
     "batch_size": "recipe.batch_size",
     "epochs": "recipe.epochs",
     "weight_decay": "recipe.weight_decay",

@@ -18,11 +18,15 @@ def print_result(result: Result, opened: Opened | None, *, as_json: bool, quiet:
     if as_json:
         print((result.folder / "results.json").read_text(encoding="utf-8"), end="")
         return
-    from weft.report.tables import render
+    from weft.report.tables import render, render_costs
 
     console = Console(highlight=False, soft_wrap=True)
-    console.print(render(result.table))
+    table = result.table
+    console.print(render(table))
     console.print(f"\n[bold]Answer.[/] {escape(result.answer)}\n")
+    if len(table):
+        console.print(render_costs(table))
+        console.print()
     finished = "done" in cast("Any", result.runs)["status"].tolist()
     if opened is not None and finished:
         _print_predictions(console, result, opened)

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from weft.study.plan import steps_of
+from weft.study.plan import STEPPED, steps_of
 from weft.study.runner import Begun, Opened, RunDone, Working
 
 
@@ -62,6 +62,8 @@ class Progress:
                 self._open(event)
             case Working():
                 self._console.print(event.what, style="dim", markup=False)
+                # a method has a speed of its own
+                self._seen, self._began = 0, time.perf_counter()
             case Begun():
                 self._begin(event)
             case Stepped():
@@ -99,23 +101,23 @@ class Progress:
         kept = f", {done} finished before" if done else ""
         self._console.print(f"  {len(event.keys)} runs{kept}")
         for key in event.keys:
-            self._sizes[key.run_id] = f"{key.method:<5} {key.size:>7,}  seed {key.seed}"
+            self._sizes[key.run_id] = f"{key.method:<6} {key.size:>7,}  seed {key.seed}"
         self._left = {
             key.run_id: steps_of(config, key.size) * config.recipe.batch_size
             for key in event.waiting
-            if key.method == "lora"
+            if key.method in STEPPED
         }
 
     def _step(self, event: Any) -> None:
         if self._task is None:
             self._began = time.perf_counter()
-            self._task = self._bar.add_task("lora", total=sum(self._left.values()), speed="")
+            self._task = self._bar.add_task("training", total=sum(self._left.values()), speed="")
         self._seen += event.examples
         speed = self._seen / (time.perf_counter() - self._began)
         self._bar.update(
             self._task,
             advance=event.examples,
-            description=f"lora, {event.running} at once",
+            description=f"training, {event.running} at once",
             speed=f"{speed:,.0f} examples/s",
         )
 

@@ -24,6 +24,8 @@ def study(
     lora_dropout: o.LoraDropout = None,
     target_modules: o.Targets = None,
     learning_rate: o.LearningRate = None,
+    bitfit_learning_rate: o.BitfitLearningRate = None,
+    full_learning_rate: o.FullLearningRate = None,
     batch_size: o.BatchSize = None,
     epochs: o.Epochs = None,
     weight_decay: o.WeightDecay = None,

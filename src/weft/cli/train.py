@@ -16,8 +16,8 @@ def train(
         Path, typer.Option("--out", "-o", help="Folder of the model.", rich_help_panel="Output")
     ] = Path("weft-model"),
     method: Annotated[
-        Literal["lora", "probe", "tfidf"],
-        typer.Option(help="lora, probe or tfidf.", rich_help_panel="Grid"),
+        Literal["bitfit", "full", "lora", "probe", "tfidf"],
+        typer.Option(help="lora, bitfit, full, probe or tfidf.", rich_help_panel="Grid"),
     ] = "lora",
     size: Annotated[
         int | None,
@@ -40,6 +40,8 @@ def train(
     lora_dropout: o.LoraDropout = None,
     target_modules: o.Targets = None,
     learning_rate: o.LearningRate = None,
+    bitfit_learning_rate: o.BitfitLearningRate = None,
+    full_learning_rate: o.FullLearningRate = None,
     batch_size: o.BatchSize = None,
     epochs: o.Epochs = None,
     weight_decay: o.WeightDecay = None,

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from weft.config import Precision
+from weft.config import Method, Precision
 from weft.errors import AdapterError
 
 FILE = "weft.json"
@@ -17,6 +17,9 @@ MODEL_FILES = (
     "adapter_config.json",
     "adapter_model.safetensors",
     "head.safetensors",
+    "bitfit.safetensors",
+    "config.json",
+    "model.safetensors",
     "probe.safetensors",
     "tfidf.safetensors",
     "vocabulary.json",
@@ -47,11 +50,12 @@ class ModelCard(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_version: int = SCHEMA
-    method: Literal["lora", "probe", "tfidf"]
+    method: Method
     labels: tuple[str, ...]
     positive: int | None
     backbone: BackboneCard | None
-    """None where the method needs no encoder."""
+    """None where the method needs no encoder. Where all weights are trained, what they were before;
+    the model's own lie beside this file."""
 
 
 def write(folder: Path, card: ModelCard) -> None:

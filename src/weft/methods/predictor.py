@@ -13,10 +13,13 @@ from weft.config import BackboneSettings, LoraSettings
 from weft.data.examples import Examples
 from weft.errors import AdapterError
 from weft.export import card
+from weft.export.bitfit import read_biases, restore_biases
+from weft.export.merged import restore_head
 from weft.export.peft import CONFIG, SavedAdapter, backbone_card, read_adapter, restore
 from weft.methods import probe, tfidf
 from weft.nn.backbone import load
 from weft.nn.bank import Bank
+from weft.nn.shapes import Update
 from weft.nn.source import find
 from weft.text.tokens import tokenize
 from weft.training.inference import Packed, logits_of, pooled_of, probabilities
@@ -67,6 +70,8 @@ def load_predictor(folder: Path, backbone: str | None = None) -> Predictor:
             saved, lambda texts: linear.probabilities(vectoriser.transform(tfidf.documents(texts)))
         )
     assert saved.backbone is not None
+    if saved.method == "full":
+        return _whole(saved, folder, backbone)
     settings = BackboneSettings(
         name=backbone or saved.backbone.name,
         revision=saved.backbone.revision if backbone is None else None,
@@ -81,10 +86,36 @@ def load_predictor(folder: Path, backbone: str | None = None) -> Predictor:
         return Predictor(
             saved, lambda texts: head.probabilities(pooled_of(bank, 0, _packed(bank, texts)))
         )
+    if saved.method == "bitfit":
+        state, head = read_biases(folder)
+        bank = _bank(settings, len(saved.labels), "biases", head)
+        _same_weights(saved, bank, folder)
+        restore_biases(bank, state, str(folder))
+        return _of_slot(saved, bank)
     adapter = read_adapter(folder)
     bank = _bank(settings, len(saved.labels), adapter.lora, adapter.head)
     _same_weights(saved, bank, folder)
     return _of_adapter(saved, bank, adapter, folder)
+
+
+def _whole(saved: card.ModelCard, folder: Path, backbone: str | None) -> Predictor:
+    """A model that brings its encoder with it."""
+    assert saved.backbone is not None
+    if backbone is not None:
+        raise AdapterError(
+            f"the model in {folder} is whole: its encoder was trained and lies in the same folder",
+            found=f"another encoder, {backbone}",
+            remedy="leave out --backbone",
+        )
+    settings = BackboneSettings(
+        name=str(folder),
+        pooling=saved.backbone.pooling,
+        max_length=saved.backbone.max_length,
+        precision=saved.backbone.precision,
+    )
+    bank = _bank(settings, len(saved.labels), "head")
+    restore_head(bank, folder)
+    return _of_slot(saved, bank)
 
 
 def _foreign(folder: Path, backbone: str | None) -> Predictor:
@@ -110,14 +141,18 @@ def _of_adapter(
     saved: card.ModelCard, bank: Bank, adapter: SavedAdapter, folder: Path
 ) -> Predictor:
     restore(bank, 0, adapter, str(folder))
+    return _of_slot(saved, bank)
+
+
+def _of_slot(saved: card.ModelCard, bank: Bank) -> Predictor:
     return Predictor(saved, lambda texts: probabilities(logits_of(bank, 0, _packed(bank, texts))))
 
 
 def _bank(
-    settings: BackboneSettings, classes: int, lora: LoraSettings, head: tuple[str, ...] = ()
+    settings: BackboneSettings, classes: int, update: Update, head: tuple[str, ...] = ()
 ) -> Bank:
     backbone = load(find(settings), settings, classes, head)
-    return Bank(backbone, lora, slots=1, trains=False)
+    return Bank(backbone, update, slots=1, trains=False)
 
 
 def _packed(bank: Bank, texts: Examples) -> Packed:

@@ -1,10 +1,11 @@
 """The bank: R runs over one frozen encoder, moved together.
 
 The encoder's code is transformers' own. Its leaves are swapped: linear layers become frozen ones
-with R low-rank updates, dropout becomes keyed, attention works in strips, the head's linear layers
-hold R weights. Where its layers are of a known build, flat layers take their place and use those
-leaves' weights. What comes out of the last layer is one row an example, so that pooler and head run
-as their authors wrote them.
+with R low-rank updates or R biases, dropout becomes keyed, attention works in strips, the head's
+linear layers hold R weights. A run that trains every weight shares none, so it has a bank of one
+slot, whose tensors are the model's own; all else is as for the others. Where its layers are of a
+known build, flat layers take their place and use those leaves' weights. What comes out of the last
+layer is one row an example, so that pooler and head run as their authors wrote them.
 """
 
 from __future__ import annotations
@@ -26,18 +27,18 @@ from weft.nn.anatomy import (
     bare,
     encoder_name,
     layers_of,
-    named_modules,
     packable,
     position_offset,
     use_attention,
 )
 from weft.nn.attention import PACKED, PADDED
 from weft.nn.backbone import DTYPES, Backbone
-from weft.nn.dropout import BankDropout, Layout, Step, Stream
+from weft.nn.dropout import Layout, Step, Stream
 from weft.nn.flat.layers import FlatLayers, parts_of
 from weft.nn.flat.rows import Rows
-from weft.nn.leaves import BankLinear, BankLora, FrozenLinear
-from weft.nn.shapes import PREFIX, count_parameters, shapes_of, target_names
+from weft.nn.leaves import FrozenLinear
+from weft.nn.shapes import PREFIX, Update, count_parameters, shapes_of, target_names
+from weft.nn.swap import swap
 from weft.nn.verify import Reference, agree, reference, refusal
 from weft.text.packing import Form, Strips, pack
 
@@ -51,8 +52,9 @@ class Bank(nn.Module):
 
     Args:
         backbone: taken over: its model is changed in place.
-        lora: the adapter; every slot has one of this shape.
-        slots: R.
+        update: what every slot trains beside the head: an adapter of this shape, or more, or
+            nothing. `head` never moves the encoder: it serves models that are loaded whole.
+        slots: R; 1 where all weights are trained.
         form: how a step's examples lie; None: as close together as this encoder bears.
         device: where it computes, `cpu` or `cuda`.
         trains: whether anything will ask for gradients; without, less memory is taken.
@@ -65,7 +67,7 @@ class Bank(nn.Module):
     def __init__(
         self,
         backbone: Backbone,
-        lora: LoraSettings,
+        update: Update,
         slots: int,
         form: Form | None = None,
         device: str = "cpu",
@@ -73,7 +75,8 @@ class Bank(nn.Module):
         trains: bool = True,
     ) -> None:
         super().__init__()
-        self.backbone, self.lora, self.slots = backbone, lora, slots
+        assert slots == 1 or update != "all", "runs that train all weights share none"
+        self.backbone, self.update, self.slots = backbone, update, slots
         model = cast("nn.Module", backbone.model)
         self.pad = cast("int | None", backbone.tokenizer.pad_token_id) or 0
         self._offset = position_offset(model)
@@ -83,18 +86,19 @@ class Bank(nn.Module):
         layers = layers_of(model)
         self.form: Form = "padded"
         """How this encoder's examples lie: the first that it bears."""
-        self.targets = target_names(model, lora, backbone.fresh)
-        counts = count_parameters(model, backbone.fresh, lora)
+        lora = isinstance(update, LoraSettings)
+        self.targets = target_names(model, update, backbone.fresh) if lora else ()
+        counts = count_parameters(model, backbone.fresh, update)
         self.trainable, self.total, self.peft_total = counts
         dtype = torch.float64 if backbone.precision == "float64" else torch.float32
         model.to(self.device, dtype)
         self.trained: dict[str, nn.Parameter] = {}
-        for name, shape in shapes_of(model, self.targets, backbone.fresh, lora.r).items():
+        for name, shape in shapes_of(model, update, backbone.fresh).items():
             parameter = nn.Parameter(torch.zeros(slots, *shape, dtype=dtype, device=device))
             parameter.grad = torch.zeros_like(parameter)
             self.trained[name] = parameter
-        head = {
-            name: parameter.detach().clone()
+        self._came = {
+            PREFIX + name: parameter.detach().clone()
             for name, parameter in model.named_parameters()
             if PREFIX + name in self.trained
         }
@@ -102,52 +106,25 @@ class Bank(nn.Module):
             alone = reference(backbone, self._offset)
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             raise refusal(backbone, error) from error
-        self._swap(model, layers)
+        swap(backbone, layers, update, self.trained, self._step)
+        layers[-1].register_forward_hook(self._hand_on)
+        if backbone.source.pooling == "mean":
+            cast("Any", bare(model)).base_model.register_forward_hook(self._average)
         self.model = model
         self._inputs = accepted_inputs(model)
         forms: tuple[Form, ...] = ("flat", "strips", "padded") if packable(model) else ("padded",)
-        flat = self._settle(alone, head, layers, [f for f in forms if form in (None, f)])
+        self._autocast: torch.dtype | None = None
+        flat = self._settle(alone, layers, [f for f in forms if form in (None, f)])
         if flat is not None:
             flat.prepare(DTYPES[backbone.precision], backward=trains)
-        else:
-            for module in cast("nn.Module", layers).modules():
-                if isinstance(module, FrozenLinear):
-                    module.to(DTYPES[backbone.precision])
+            return
+        for module in cast("nn.Module", layers).modules():
+            if isinstance(module, FrozenLinear):
+                module.to(DTYPES[backbone.precision])
+        if update == "all" and backbone.precision == "bf16":
+            self._autocast = torch.bfloat16
 
     # ---- building
-
-    def _swap(self, model: nn.Module, layers: nn.ModuleList) -> None:
-        trained = self.trained
-        pooling = self.backbone.source.pooling
-        for name, module in named_modules(model):
-            new: nn.Module | None = None
-            if isinstance(module, nn.Dropout):
-                new = BankDropout(module.p, self._step)
-            elif isinstance(module, nn.Linear) and name in self.backbone.fresh:
-                bias = trained.get(f"{PREFIX}{name}.bias")
-                new = BankLinear(trained[f"{PREFIX}{name}.weight"], bias, self._step)
-            elif isinstance(module, nn.Linear):
-                new = FrozenLinear(module, module.weight.dtype)
-                if name in self.targets:
-                    new = BankLora(
-                        new,
-                        trained[f"{PREFIX}{name}.lora_A.weight"],
-                        trained[f"{PREFIX}{name}.lora_B.weight"],
-                        self.lora.lora_alpha / self.lora.r,
-                        BankDropout(self.lora.lora_dropout, self._step),
-                        self._step,
-                    )
-            if new is not None:
-                parent, _, leaf = name.rpartition(".")
-                setattr(model.get_submodule(parent), leaf, new)
-        probability = attention_dropout(model)
-        for module in [module for layer in layers for module in layer.modules()]:
-            # the attention function is given the layer that called it, and finds its dropout here
-            if not isinstance(module, BankDropout | FrozenLinear | BankLora | nn.ModuleList):
-                cast("Any", module).bank_dropout = BankDropout(probability, self._step)
-        layers[-1].register_forward_hook(self._hand_on)
-        if pooling == "mean":
-            cast("Any", bare(model)).base_model.register_forward_hook(self._average)
 
     def _flatten(self, layers: nn.ModuleList) -> FlatLayers | None:
         """Puts flat layers in the place of the encoder's own, where they are of a known build."""
@@ -158,7 +135,8 @@ class Bank(nn.Module):
         if len(known) < len(parts) or outside:
             return None
         first_only = self.backbone.source.pooling == "cls"
-        flat = FlatLayers(list(layers), self._step, first_only=first_only)
+        below = self.update in ("biases", "all")
+        flat = FlatLayers(list(layers), self._step, first_only=first_only, below=below)
         if not first_only:
             flat.register_forward_hook(self._hand_on)
         for _ in range(len(layers)):
@@ -169,7 +147,6 @@ class Bank(nn.Module):
     def _settle(
         self,
         alone: Reference,
-        head: Mapping[str, Tensor],
         layers: nn.ModuleList,
         forms: Sequence[Form],
     ) -> FlatLayers | None:
@@ -177,16 +154,13 @@ class Bank(nn.Module):
 
         Args:
             alone: what the model computed by itself.
-            head: the weights that its head had then, by the model's names.
             layers: the encoder's.
             forms: to be tried.
 
         Returns:
             The flat layers, where that is the form.
         """
-        slot = self.state(0)
-        for name, tensor in head.items():
-            slot[PREFIX + name].copy_(tensor)
+        self.enter_loaded(0)
         flat: FlatLayers | None = None
         why: Exception | None = None
         for form in forms:
@@ -206,7 +180,7 @@ class Bank(nn.Module):
                     flat.give_back(layers)
         else:
             raise refusal(self.backbone, why or f"not {' or '.join(forms)}") from why
-        for tensor in slot.values():
+        for tensor in self.state(0).values():
             tensor.zero_()
         return flat
 
@@ -276,7 +250,8 @@ class Bank(nn.Module):
         Returns:
             (B, C), float32 or wider, examples in canonical order.
         """
-        return cast("Tensor", self._run(self.model, strips, streams).logits)
+        logits = cast("Tensor", self._run(self.model, strips, streams).logits)
+        return logits.float() if logits.dtype == torch.bfloat16 else logits
 
     def pooled(self, strips: Strips) -> Tensor:
         """What the encoder hands to the head: (B, H), by first token or mean, no dropout."""
@@ -305,8 +280,10 @@ class Bank(nn.Module):
             else:
                 inputs["attention_mask"] = step.layout.mask
             inputs["position_ids"] = self._on(strips.positions + self._offset)
+        kind, autocast = self.device.type, self._autocast
         try:
-            return module(**{k: v for k, v in inputs.items() if k in self._inputs})
+            with torch.autocast(kind, autocast, enabled=autocast is not None):
+                return module(**{k: v for k, v in inputs.items() if k in self._inputs})
         finally:
             step.strips = step.streams = step.layout = step.rows = None
 
@@ -315,18 +292,41 @@ class Bank(nn.Module):
 
     # ---- slots
 
+    @property
+    def lora(self) -> LoraSettings:
+        """The adapter's shape, of a bank that has adapters."""
+        assert isinstance(self.update, LoraSettings)
+        return self.update
+
+    @property
+    def _head(self) -> set[str]:
+        kinds = ("weight", "bias")
+        return {f"{PREFIX}{name}.{kind}" for name in self.backbone.fresh for kind in kinds}
+
     def enter(self, slot: int, seed: int) -> None:
-        """Gives a slot a new run's initial weights: A as PEFT, B zero, head as transformers."""
+        """Gives a slot a new run's initial weights: A as PEFT, B zero, the encoder's as it came,
+        head as transformers."""
         generator = torch.Generator().manual_seed(seed)  # the same weights on every device
         spread = float(getattr(self.backbone.config, "initializer_range", 0.02))
         with torch.no_grad():
             for name, tensor in self.state(slot).items():
+                if name in self._came and name not in self._head:
+                    tensor.copy_(self._came[name])
+                    continue
                 drawn = torch.zeros_like(tensor, device="cpu")
                 if name.endswith("lora_A.weight"):
                     nn.init.kaiming_uniform_(drawn, a=math.sqrt(5), generator=generator)
                 elif not name.endswith(("lora_B.weight", ".bias")):
                     drawn.normal_(0.0, spread, generator=generator)
                 tensor.copy_(drawn)
+
+    def enter_loaded(self, slot: int) -> None:
+        """Gives a slot the weights of the checkpoint, head and all; low-rank updates are zero."""
+        for name, tensor in self.state(slot).items():
+            if name in self._came:
+                tensor.copy_(self._came[name])
+            else:
+                tensor.zero_()
 
     def state(self, slot: int) -> dict[str, Tensor]:
         """Views of a slot's trained tensors, by the names under which PEFT saves them."""

@@ -98,6 +98,13 @@ class Layout:
     def _on(self, array: NDArray[Any]) -> Tensor:
         return torch.as_tensor(array, device=self.device)
 
+    def slots(self, *, by_token: bool) -> Tensor:
+        """Whose each place is, (N, S), or each example, (B,): the slot of its run. Places that
+        hold nothing count as the first run's."""
+        segments = self.strips.segments
+        slot = np.repeat([s.slot for s in segments], [s.examples for s in segments])  # (B,)
+        return self._on(slot[np.maximum(self.strips.example, 0)] if by_token else slot)
+
     @property
     def mask(self) -> Tensor:
         """(N, 1, S, S) additive: 0 within an example, minus what nothing outweighs elsewhere."""

@@ -1,4 +1,4 @@
-"""The leaves that a bank puts in the place of a model's `nn.Linear`.
+"""The leaves that a bank puts in the place of a model's own layers.
 
 Each works on the rows of all runs at once. Rows of one run lie together, so a run's own
 parameters meet a contiguous part of them; the products of different runs never mix.
@@ -6,7 +6,7 @@ parameters meet a contiguous part of them; the products of different runs never 
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
@@ -107,3 +107,87 @@ class BankLinear(nn.Module):
             )
         ]
         return torch.cat(parts)
+
+
+class BankBias(nn.Module):
+    """A frozen linear layer with one trained bias a slot.
+
+    Args:
+        base: the frozen layer, without its bias.
+        bias: (R, out).
+    """
+
+    def __init__(self, base: FrozenLinear, bias: nn.Parameter, step: Step) -> None:
+        super().__init__()
+        assert base.bias is None
+        self.base, self.bias = base, bias
+        self._step = step
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, S, in), or (B, ..., in) one row an example -> the same with `out`."""
+        return self.base(x) + _own(self.bias, x, self._step).to(self.base.weight.dtype)
+
+
+class BankNorm(nn.Module):
+    """A LayerNorm with a frozen weight and one trained bias a slot.
+
+    Args:
+        norm: gives weight and epsilon.
+        bias: (R, H).
+    """
+
+    def __init__(self, norm: nn.LayerNorm, bias: nn.Parameter, step: Step) -> None:
+        super().__init__()
+        self.eps, self.bias = float(norm.eps), bias
+        self.normalized_shape = tuple(norm.normalized_shape)
+        self.register_buffer("weight", norm.weight.detach())
+        self.register_buffer("zero", torch.zeros_like(norm.weight))
+        self.weight: Tensor
+        self.zero: Tensor
+        self._step = step
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, S, H), or (B, ..., H) one row an example -> the same."""
+        y = F.layer_norm(x, self.normalized_shape, self.weight, self.zero, self.eps)
+        return y + _own(self.bias, x, self._step)
+
+
+def _own(values: Tensor, x: Tensor, step: Step) -> Tensor:
+    """(R, F) -> for each row of x the values of its run, (N, S, F) or (B, ..., F)."""
+    assert step.strips is not None
+    assert step.layout is not None
+    by_token = x.dim() == 3 and x.shape[:2] == step.strips.ids.shape
+    own = F.embedding(step.layout.slots(by_token=by_token), values)
+    return own if by_token else own.view(len(own), *(1 for _ in x.shape[2:]), own.shape[-1])
+
+
+class WholeEmbedding(nn.Module):
+    """An embedding that is trained whole; its gradient is added where it is kept.
+
+    Torch would make a table of zeros at every step to hold the few rows that a batch touches.
+
+    Args:
+        weight: (entries, H), with its `grad`.
+    """
+
+    def __init__(self, weight: nn.Parameter) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, index: Tensor) -> Tensor:
+        """index: (...) -> (..., H)."""
+        return cast("Tensor", cast("Any", _Look).apply(self.weight, index))
+
+
+class _Look(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, index: Tensor) -> Tensor:
+        ctx.weight = weight
+        ctx.save_for_backward(index)
+        return F.embedding(index, weight)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None]:
+        (index,) = cast("tuple[Tensor]", ctx.saved_tensors)
+        ctx.weight.grad.index_add_(0, index.flatten(), gradients[0].flatten(0, -2))
+        return None, None

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from torch import Tensor, nn
 
 from weft.config import LoraSettings
-from weft.errors import ConfigError
-from weft.nn.anatomy import linear_layers
+from weft.errors import BackboneError, ConfigError
+from weft.nn.anatomy import bare, linear_layers, named_modules
+
+Update = LoraSettings | Literal["head", "biases", "all"]
+"""What a run trains beside its head: low-rank updates, nothing, the encoder's biases (BitFit: Ben
+Zaken, Ravfogel and Goldberg, 2022), or every weight."""
 
 _USUAL = ("query", "value", "q_lin", "v_lin", "q_proj", "v_proj", "q", "v", "Wqkv")
 """Query and value projections, as encoders that PEFT has no word for call them."""
@@ -43,32 +47,67 @@ def target_names(model: nn.Module, lora: LoraSettings, head: Sequence[str]) -> t
     return found
 
 
+def biased_layers(model: nn.Module, head: Sequence[str]) -> dict[str, nn.Linear | nn.LayerNorm]:
+    """The layers outside the head that have a bias, by dotted name.
+
+    Raises:
+        BackboneError: there is none, or a bias is in a layer of another kind.
+    """
+    layers = {n: m for n, m in named_modules(model) if isinstance(m, nn.Linear | nn.LayerNorm)}
+    found = {
+        name: layer
+        for name, layer in layers.items()
+        if name not in head and cast("Tensor | None", layer.bias) is not None
+    }
+    known = {*found, *head}
+    biases = [name for name, _ in model.named_parameters() if name.endswith("bias")]
+    odd = [name for name in biases if name.rpartition(".")[0] not in known]
+    if odd or not found:
+        raise BackboneError(
+            f"BitFit cannot train {type(bare(model)).__name__}",
+            found=f"a bias of another kind: {odd[0]}" if odd else "no bias in the encoder",
+            remedy="leave bitfit out of the methods, or use BERT, RoBERTa, DistilBERT or ELECTRA",
+        )
+    return found
+
+
 def count_parameters(
-    model: nn.Module, head: tuple[str, ...], lora: LoraSettings
+    model: nn.Module, head: tuple[str, ...], update: Update
 ) -> tuple[int, int, int]:
     """(trainable, distinct total, the total that PEFT prints) of a model, weights or none.
 
-    PEFT counts the head's frozen original beside its trained copy.
+    PEFT counts the head's frozen original beside its trained copy; where all is trained there is
+    no frozen original.
     """
-    sizes = {
-        name: math.prod(shape)
-        for name, shape in shapes_of(model, target_names(model, lora, head), head, lora.r).items()
-    }
-    update = sum(size for name, size in sizes.items() if ".lora_" in name)
-    total = sum(parameter.numel() for parameter in model.parameters()) + update
-    trainable = sum(sizes.values())
-    return trainable, total, total + trainable - update
+    sizes = {name: math.prod(shape) for name, shape in shapes_of(model, update, head).items()}
+    if update == "all":
+        total = sum(sizes.values())
+        return total, total, total
+    whole = {f"{PREFIX}{name}.{kind}" for name in head for kind in ("weight", "bias")}
+    added = sum(size for name, size in sizes.items() if ".lora_" in name)
+    total = sum(parameter.numel() for parameter in model.parameters()) + added
+    copied = sum(size for name, size in sizes.items() if name in whole)
+    return sum(sizes.values()), total, total + copied
 
 
-def shapes_of(
-    model: nn.Module, targets: Sequence[str], head: Sequence[str], r: int
-) -> dict[str, tuple[int, ...]]:
-    """Shapes of one run's trained tensors, by PEFT's names for them."""
+def shapes_of(model: nn.Module, update: Update, head: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Shapes of one run's trained tensors, by PEFT's names for them.
+
+    Raises:
+        ConfigError: no layer bears a name that the adapter asks for.
+        BackboneError: its biases cannot be trained.
+    """
+    if update == "all":
+        return {f"{PREFIX}{name}": tuple(p.shape) for name, p in model.named_parameters()}
     shapes: dict[str, tuple[int, ...]] = {}
-    for name in targets:
-        layer = cast("nn.Linear", model.get_submodule(name))
-        shapes[f"{PREFIX}{name}.lora_A.weight"] = (r, layer.in_features)
-        shapes[f"{PREFIX}{name}.lora_B.weight"] = (layer.out_features, r)
+    if update == "biases":
+        for name, module in biased_layers(model, head).items():
+            shapes[f"{PREFIX}{name}.bias"] = tuple(module.bias.shape)
+    elif update != "head":
+        for name in target_names(model, update, head):
+            layer = cast("nn.Linear", model.get_submodule(name))
+            shapes[f"{PREFIX}{name}.lora_A.weight"] = (update.r, layer.in_features)
+            shapes[f"{PREFIX}{name}.lora_B.weight"] = (layer.out_features, update.r)
     for name in head:
         layer = cast("nn.Linear", model.get_submodule(name))
         shapes[f"{PREFIX}{name}.weight"] = (layer.out_features, layer.in_features)

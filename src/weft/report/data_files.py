@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from weft.report.rows import METRICS, SPLITS, WITHHELD, StudyView, records, withheld
-from weft.report.tables import share_of, summary
+from weft.report.tables import COSTS, share_of, summary
 
 if TYPE_CHECKING:
     import pandas as pd  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 _KEY = ("run_id", "method", "size", "seed", "status", "error")
-_COSTS = ("trainable", "total", "share", "epochs", "best_epoch", "seconds", "examples_per_second")
 _LOG = {
     "epoch": "epoch",
     "step": "step",
@@ -35,7 +34,7 @@ _LOG = {
 def results_csv(runs: pd.DataFrame) -> str:
     """A row per run; numbers as the ledger has them, to the last digit; empty where missing."""
     scores = [f"{split}_{name}" for split in SPLITS for name in ("examples", *METRICS)]
-    columns = [*_KEY, *scores, *_COSTS, "folder"]
+    columns = [*_KEY, *scores, *COSTS, "folder"]
     rows = [run | {"share": _share(run)} for run in records(runs)]
     return _csv(columns, ([row[name] for name in columns] for row in rows))
 
@@ -70,7 +69,7 @@ def results_json(view: StudyView, sentence: str) -> str:
 def _run(row: dict[str, Any]) -> dict[str, Any]:
     names = ("examples", *METRICS, "confusion")
     splits = {split: {name: row[f"{split}_{name}"] for name in names} for split in SPLITS}
-    costs = {name: row[name] for name in _COSTS if name != "share"}
+    costs = {name: row[name] for name in COSTS if name != "share"}
     rest = {"share": _share(row), "folder": row["folder"], "extra": row["extra"]}
     return {name: row[name] for name in _KEY} | splits | costs | rest
 
@@ -85,7 +84,7 @@ def _size(row: dict[str, Any]) -> dict[str, Any]:
         for split in SPLITS
     }
     head = {name: row[name] for name in ("size", "method", "seeds")}
-    return head | splits | {name: row[name] for name in _COSTS}
+    return head | splits | {name: row[name] for name in COSTS}
 
 
 def _share(run: dict[str, Any]) -> float | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 MISSING = "\u2013"
 """Stands where there is nothing to show."""
+_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def _known(value: Any) -> bool:
@@ -47,6 +48,17 @@ def short(value: float | None) -> str:
     if value is None or not _known(value):
         return MISSING
     return f"{value:.1f}" if abs(value) < 99.95 else whole(value)
+
+
+def size(value: float | None) -> str:
+    """Bytes in the units of disks, thousands: `850 kB`, `1.2 MB`, `91 MB`."""
+    if value is None or not _known(value):
+        return MISSING
+    unit = 0
+    while abs(value) >= 999.5 and unit < len(_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    decimals = 1 if unit and abs(value) < 9.95 else 0
+    return f"{value:.{decimals}f} {_UNITS[unit]}"
 
 
 def few(value: float | None) -> str:

@@ -21,6 +21,8 @@ _COSTS = {
     "best_epoch": ("best epoch", formats.few),
     "seconds": ("seconds a run", formats.short),
     "examples_per_second": ("examples/s", formats.short),
+    "peak_memory_bytes": ("peak memory", formats.size),
+    "model_bytes": ("on disk", formats.size),
 }
 _WORDY = frozenset(("method", "run", "status", "note"))
 

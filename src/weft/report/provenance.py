@@ -133,9 +133,11 @@ def _some(data: dict[str, Any], split: str) -> str:
 
 
 def _settings(config: dict[str, Any]) -> str:
+    methods = cast("list[str]", config.get("methods") or [])
+    own = [name for name in ("bitfit", "full") if name in methods]
     parts = [
         f"{name} ({_pairs(section(config, name))})"
-        for name in ("recipe", "lora")
+        for name in ("recipe", "lora", *own)
         if section(config, name)
     ]
     return "; ".join(parts)

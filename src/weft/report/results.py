@@ -32,8 +32,11 @@ _VALIDATION = (
 
 
 _TOOK = (
-    "Means over seeds. LoRA runs are trained together: the seconds of one are wall time beside its "
-    "neighbours, and its examples/s are its own share."
+    "Means over seeds. LoRA's runs are trained together, and so are BitFit's: the seconds of one "
+    "are wall time beside its neighbours, and its examples/s are its own share. Peak memory is the "
+    "most that the process took on while a method worked, beyond what it held when that began; "
+    "runs that train together share it. On disk is the saved model, without checkpoints and "
+    "without the backbone, which all but full fine-tuning and TF-IDF need beside it."
 )
 
 

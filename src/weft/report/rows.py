@@ -19,7 +19,7 @@ WITHHELD = (
     "says nothing about the data or the method."
 )
 
-_METHODS = ("lora", "full", "probe", "tfidf")
+_METHODS = ("lora", "bitfit", "full", "probe", "tfidf")
 _EPOCH_SCORES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 
 

@@ -30,11 +30,12 @@ GREY = "#666666"
 
 _METHODS = {
     "lora": (BLUE, "o"),
+    "bitfit": (ORANGE, "v"),
     "full": (PURPLE, "D"),
     "probe": (VERMILION, "s"),
     "tfidf": (GREEN, "^"),
 }
-_OTHERS = ((ORANGE, "v"), (SKY, "P"), (BLACK, "X"))
+_OTHERS = ((SKY, "P"), (BLACK, "X"))
 
 Kind = Literal["pdf", "png"]
 PNG_DPI = 150

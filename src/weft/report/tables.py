@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _SCORES = tuple(f"{split}_{metric}" for split in SPLITS for metric in METRICS)
-_COSTS = ("trainable", "total", "share", "epochs", "best_epoch", "seconds", "examples_per_second")
+COSTS = (
+    *("trainable", "total", "share", "epochs", "best_epoch", "seconds", "examples_per_second"),
+    *("peak_memory_bytes", "model_bytes"),
+)
 COLUMNS = (
     *("size", "method", "seeds"),
     *(name + end for name in _SCORES for end in ("", "_sd", "_min", "_max")),
-    *_COSTS,
+    *COSTS,
 )
 
 _TERMINAL = (
@@ -36,7 +39,8 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
         size, method, seeds (runs that are done); of each score (`test_accuracy`,
         `validation_loss`, ...) the mean over seeds, and with `_sd` the sample standard deviation
         (missing for one seed), `_min` and `_max`; means of trainable, total, share (of 1), epochs,
-        best_epoch, seconds and examples_per_second. Sorted by size, then method.
+        best_epoch, seconds, examples_per_second, peak_memory_bytes and model_bytes. Sorted by
+        size, then method.
     """
     import pandas as pd  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
 
@@ -58,7 +62,7 @@ def _row(size: int, method: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
         row[f"{name}_sd"] = stdev(values) if len(values) > 1 else None
     for run in runs:
         run["share"] = share_of(run)
-    for name in _COSTS:
+    for name in COSTS:
         values = [run[name] for run in runs if run[name] is not None]
         row[name] = fmean(values) if values else None
     return row
@@ -109,4 +113,34 @@ def render(table: pd.DataFrame) -> Table:
             formats.short(row["seconds"]),
             end_section=last,
         )
+    return view
+
+
+def render_costs(table: pd.DataFrame) -> Table:
+    """What each method took at the largest size of a summary, for the terminal."""
+    from rich import box
+    from rich.table import Table
+
+    rows = records(table)
+    largest = max((row["size"] for row in rows), default=0)
+    view = Table(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
+        title=f"What it took at {formats.whole(largest)}, a run",
+        title_justify="left",
+    )
+    for heading in ("Method", "Trained\nparameters", "Share", "Sec.", "Peak\nmemory", "On\ndisk"):
+        view.add_column(heading, justify="left" if heading == "Method" else "right", no_wrap=True)
+    for row in rows:
+        if row["size"] == largest:
+            view.add_row(
+                row["method"],
+                formats.whole(row["trainable"]),
+                formats.share(row["share"]),
+                formats.short(row["seconds"]),
+                formats.size(row["peak_memory_bytes"]),
+                formats.size(row["model_bytes"]),
+            )
     return view

@@ -26,6 +26,7 @@ _OUTCOME = tuple(
 _SPLITS: tuple[SplitName, ...] = ("test", "validation")
 _INTEGERS = frozenset(
     ["size", "seed", "trainable", "total", "epochs", "best_epoch", "epoch", "step"]
+    + ["peak_memory_bytes", "model_bytes"]
     + [f"{split}_examples" for split in _SPLITS]
 )
 _WORDS = frozenset(("run_id", "method", "status", "error", "folder"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from weft.errors import StudyError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _APPLICATION = int.from_bytes(b"weft", "big")
 """`PRAGMA application_id`: tells a ledger from any other SQLite file."""
@@ -52,6 +52,8 @@ CREATE TABLE outcomes (
     best_epoch INTEGER NOT NULL,
     seconds REAL,
     examples_per_second REAL,
+    peak_memory_bytes INTEGER,
+    model_bytes INTEGER,
     folder TEXT,
     extra TEXT NOT NULL
 );
@@ -68,6 +70,11 @@ CREATE TABLE scores (
     PRIMARY KEY (run_id, split)
 );
 """
+
+_ADDED: dict[int, dict[str, tuple[str, ...]]] = {
+    2: {"outcomes": ("peak_memory_bytes INTEGER", "model_bytes INTEGER")},
+}
+"""Columns by the version that brought them; older ledgers get them, empty."""
 
 _REMEDIES = {
     sqlite3.SQLITE_BUSY: "another process is writing this study: wait for it to end, or stop it",
@@ -141,6 +148,7 @@ def _open(path: Path, *, readonly: bool) -> sqlite3.Connection:
             db.execute("PRAGMA synchronous = FULL")
             _create_if_new(db)
         _check(db, path)
+        (_stand_in if readonly else _migrate)(db)
         if not readonly:
             # A write-ahead log would leave files beside the ledger that reading needs to write.
             db.execute("PRAGMA journal_mode = DELETE")
@@ -181,6 +189,43 @@ def _create_if_new(db: sqlite3.Connection) -> None:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+def _added_since(version: int) -> dict[str, list[str]]:
+    """Columns, by table, that a ledger of that version lacks."""
+    lacking: dict[str, list[str]] = {}
+    for brought, tables in _ADDED.items():
+        for table, columns in tables.items():
+            if brought > version:
+                lacking.setdefault(table, []).extend(columns)
+    return lacking
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    """Brings an older ledger to this version, at once or not at all."""
+    if _number(db, "PRAGMA user_version") == SCHEMA_VERSION:
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        # Again, now that no other process can do it.
+        for table, columns in _added_since(_number(db, "PRAGMA user_version")).items():
+            for column in columns:
+                db.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _stand_in(db: sqlite3.Connection) -> None:
+    """Lets a reader see an older ledger as one of this version, without writing to it: views of
+    its own connection, which come before the tables of the same name."""
+    for table, columns in _added_since(_number(db, "PRAGMA user_version")).items():
+        names = ", ".join(f"NULL AS {column.split()[0]}" for column in columns)
+        db.execute("PRAGMA temp_store = MEMORY")
+        db.execute(f"CREATE TEMP VIEW {table} AS SELECT *, {names} FROM main.{table}")
 
 
 def _check(db: sqlite3.Connection, path: Path) -> None:

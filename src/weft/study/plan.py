@@ -11,6 +11,10 @@ from weft.config import Recipe, StudyConfig
 from weft.data.splits import Splits
 from weft.study.record import RunKey
 
+STEPPED = ("lora", "bitfit", "full")
+"""The methods that train by steps, epoch by epoch."""
+ORDER = ("tfidf", "probe", *STEPPED)
+"""In which methods are run: the quick ones show early what the others have to beat."""
 _AS_BEFORE = (("min_steps", 0), ("evaluations", 20))
 """Settings that are younger than run ids, at the value that leaves a run as it was."""
 
@@ -45,6 +49,12 @@ def _run_id(
         parts["backbone"] = [identity["backbone"], own]
     if method == "lora":
         parts |= {"lora": config.lora.model_dump(), "recipe": _settings(config.recipe)}
+    elif method in ("bitfit", "full"):  # whose learning rate is not the recipe's
+        own = config.bitfit if method == "bitfit" else config.full
+        parts[method] = own.model_dump()
+        recipe = _settings(config.recipe)
+        del recipe["learning_rate"]
+        parts["recipe"] = recipe
     text = json.dumps(parts, sort_keys=True)
     return f"{method}-{size}-{seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
@@ -59,6 +69,6 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
 
 
 def steps_of(config: StudyConfig, size: int) -> int:
-    """Optimiser steps of one LoRA run at most."""
+    """Optimiser steps of one run at most, of a method that trains by steps."""
     recipe, steps = config.recipe, -(-size // config.recipe.batch_size)
     return steps * max(recipe.epochs, -(-recipe.min_steps // steps))

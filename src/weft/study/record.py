@@ -47,6 +47,13 @@ class Outcome:
     best_epoch: int  # whose weights were tested; 0 where the method has none
     seconds: float  # wall time of the run
     examples_per_second: float  # training examples seen per second of that
+    peak_memory_bytes: int | None = None
+    """Most memory that the process took on while the run's method worked, up to the run's end,
+    beyond what it held when that method began. Runs that train together share it, and so does
+    everything else that the process does meanwhile; memory of a GPU is not in it."""
+    model_bytes: int | None = None
+    """Size of the saved model's files: what `weft predict` reads beside the backbone, tokenizer
+    included; no checkpoints, no predictions."""
     folder: str | None = None  # relative to the study's folder
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
     """What only this method can say, e.g. PEFT's own parameter counts or the chosen C."""

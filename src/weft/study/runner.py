@@ -20,12 +20,16 @@ from weft.evidence.metrics import score
 from weft.machine import describe, versions
 from weft.study.choice import LEDGER, MODEL
 from weft.study.ledger import Ledger
-from weft.study.plan import plan
+from weft.study.memory import PeakMemory
+from weft.study.plan import ORDER, STEPPED, plan
 from weft.study.predictions import write_predictions
 from weft.study.presets import PUBLISHED, departures, flat, to_toml
 from weft.study.record import EpochRow, Outcome, RunKey
 
 CONFIG = "study.toml"
+_CHECKPOINTED = tuple(method for method in STEPPED if method != "full")
+"""Methods that leave a checkpoint an epoch. One of full fine-tuning is as large as the whole model:
+of its epochs the best alone is kept, which is the saved model."""
 
 Watcher = Callable[[object], None]
 """Told of everything that happens: the training events and the notices below."""
@@ -125,14 +129,14 @@ def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -
         watch(Begun(keys, waiting, facts))
         data = opened.data
         materials = Materials(frozen, opened.splits, data.label_names, data.positive, source)
-        # the quick baselines first: they show early what the adapters have to beat
-        for method in sorted(
-            set(config.methods), key=lambda name: (name == "lora", name == "probe")
-        ):
+        for method in sorted(set(config.methods), key=ORDER.index):
             own = [key for key in waiting if key.method == method]
             if own:
                 watch(Working(f"{method}: {len(own)} runs"))
-                _run_method(make(method, materials), own, opened, ledger, folder, watch)
+                with PeakMemory() as memory:
+                    work = make(method, materials)
+                    _run_method(work, own, opened, ledger, folder, watch, memory)
+                    del work
         status = ledger.statuses()
     return all(status[key.run_id] == "done" for key in keys)
 
@@ -144,6 +148,7 @@ def _run_method(
     ledger: Ledger,
     folder: Path,
     watch: Watcher,
+    memory: PeakMemory,
 ) -> None:
     from weft.methods.base import Done, Item
     from weft.training.checkpoint import save_checkpoint
@@ -166,12 +171,13 @@ def _run_method(
                     learning_rate=event.learning_rate,
                     seconds=event.seconds,
                 )
-                checkpoints = folder / "runs" / event.run_id / "checkpoints"
-                save_checkpoint(checkpoints / f"epoch-{event.epoch}.safetensors", event.state)
+                if by_id[event.run_id].method in _CHECKPOINTED:
+                    checkpoints = folder / "runs" / event.run_id / "checkpoints"
+                    save_checkpoint(checkpoints / f"epoch-{event.epoch}.safetensors", event.state)
                 ledger.epoch(event.run_id, row)
             case Done():
                 key = by_id[event.run_id]
-                outcome = _finish(event, key, opened, folder)
+                outcome = _finish(event, key, opened, folder, memory)
                 ledger.finish(event.run_id, outcome)
                 watch(RunDone(key, outcome))
             case RunFailed():
@@ -181,10 +187,11 @@ def _run_method(
         watch(event)
 
 
-def _finish(done: Any, key: RunKey, opened: Opened, folder: Path) -> Outcome:
+def _finish(done: Any, key: RunKey, opened: Opened, folder: Path, memory: PeakMemory) -> Outcome:
     place = folder / "runs" / key.run_id
     model = place / MODEL
     model.mkdir(parents=True, exist_ok=True)
+    taken = memory.bytes  # before it is saved: that asks for more, and is no part of training
     done.save(model)
     splits, data = opened.splits, opened.data
     write_predictions(
@@ -203,6 +210,8 @@ def _finish(done: Any, key: RunKey, opened: Opened, folder: Path) -> Outcome:
         best_epoch=done.best_epoch,
         seconds=done.seconds,
         examples_per_second=done.examples_per_second,
+        peak_memory_bytes=taken,
+        model_bytes=sum(path.stat().st_size for path in model.rglob("*") if path.is_file()),
         folder=f"runs/{key.run_id}",
         extra=done.extra,
     )
@@ -249,7 +258,8 @@ def _same_settings(
 ) -> StudyConfig:
     """The configuration with its precision, held against the one that lies in the folder.
 
-    Sizes, seeds and methods may grow; all else decides what the runs in the folder are.
+    Sizes, seeds and methods may grow; all else decides what the runs in the folder are. A method's
+    own settings are free as long as no run of it was planned.
     """
     backbone = config.backbone.model_copy(update={"precision": precision})
     config = config.model_copy(update={"backbone": backbone})
@@ -257,6 +267,7 @@ def _same_settings(
         return config
     there, now = flat(before.model_dump()), flat(config.model_dump())
     free = {"sizes", "seeds", "seeds_at", "methods", "name", "data.folder", "bank.slots"}
+    free |= {f"{method}.learning_rate" for method in {"bitfit", "full"} - _planned(folder)}
     odd = [key for key in now if key not in free and now[key] != there.get(key)]
     if odd:
         raise StudyError(
@@ -265,6 +276,14 @@ def _same_settings(
             remedy="give another folder with --out, or the same settings to go on with it",
         )
     return config
+
+
+def _planned(folder: Path) -> set[str]:
+    """The methods that the folder's ledger knows a run of."""
+    if not (folder / LEDGER).is_file():
+        return set()
+    with Ledger(folder / LEDGER, readonly=True) as ledger:
+        return {key.method for key in ledger.keys()}  # noqa: SIM118 (a ledger is no dict)
 
 
 def _same_ground(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:

@@ -45,7 +45,8 @@ def train(
     Args:
         bank: its slots are overwritten.
         jobs: in the order in which they enter.
-        judges: validated on after an epoch of a run, where one is due; tested on once, with its best weights.
+        judges: validated on after an epoch of a run, where one is due; tested on once, with its
+            best weights.
         settings: `exact` computes each run by itself.
     """
     waiting = deque(jobs)

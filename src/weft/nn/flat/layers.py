@@ -18,8 +18,9 @@ from transformers.activations import GELUActivation
 from weft.nn.dropout import BankDropout, Keep, Step
 from weft.nn.flat.attention import Shape, attend
 from weft.nn.flat.gelu import gelu
-from weft.nn.flat.norm import add_norm
-from weft.nn.flat.product import Projection
+from weft.nn.flat.norm import Norm, add_norm
+from weft.nn.flat.rows import Runs
+from weft.nn.flat.trained import Product, product_of
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,12 @@ class Parts:
     attention_dropout: BankDropout
     out: nn.Module
     out_dropout: BankDropout | None
-    out_norm: nn.LayerNorm
+    out_norm: Norm
     up: nn.Module
     activation: nn.Module
     down: nn.Module
     down_dropout: BankDropout | None
-    down_norm: nn.LayerNorm
+    down_norm: Norm
 
 
 def parts_of(layer: nn.Module) -> Parts | None:
@@ -97,14 +98,15 @@ class FlatLayer:
     ) -> None:
         self._parts, self._step = parts, step
         self._shape = Shape(parts.heads, parts.factor)
-        mixed, self._query = [parts.query, parts.key, parts.value], None
+        mixed = [parts.query, parts.key, parts.value]
+        self._query: Product | None = None
         if first_only:
-            self._query = Projection(mixed[:1], dtype, backward=backward and not lowest)
+            self._query = product_of(mixed[:1], dtype, backward=backward and not lowest)
             mixed = mixed[1:]
-        self._mixed = Projection(mixed, dtype, backward=backward and not lowest)
-        self._out = Projection([parts.out], dtype, backward=backward)
-        self._up = Projection([parts.up], dtype, backward=backward)
-        self._down = Projection([parts.down], dtype, backward=backward)
+        self._mixed = product_of(mixed, dtype, backward=backward and not lowest)
+        self._out = product_of([parts.out], dtype, backward=backward)
+        self._up = product_of([parts.up], dtype, backward=backward)
+        self._down = product_of([parts.down], dtype, backward=backward)
         self._gelu = isinstance(parts.activation, GELUActivation)
 
     def __call__(self, wide: Tensor, narrow: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,9 +124,9 @@ class FlatLayer:
         keep = parts.attention_dropout.keep_square(parts.heads)
         context = attend(asked, mixed, rows, self._shape, keep)
         update = self._out(context, runs, _rows(self._out.draw(), first))
-        wide, narrow = self._close(update, parts.out_dropout, first, wide, parts.out_norm)
+        wide, narrow = self._close(update, parts.out_dropout, first, wide, parts.out_norm, runs)
         update = self._down(self._raised(narrow, first), runs, _rows(self._down.draw(), first))
-        return self._close(update, parts.down_dropout, first, wide, parts.down_norm)
+        return self._close(update, parts.down_dropout, first, wide, parts.down_norm, runs)
 
     def _raised(self, x: Tensor, first: Tensor | None) -> Tensor:
         rows = self._step.rows
@@ -142,10 +144,11 @@ class FlatLayer:
         dropout: BankDropout | None,
         first: Tensor | None,
         residual: Tensor,
-        norm: nn.LayerNorm,
+        norm: Norm,
+        runs: Runs,
     ) -> tuple[Tensor, Tensor]:
         keep = None if dropout is None else dropout.keep(update.shape[1])
-        return add_norm(update, _rows([keep], first)[0], residual, norm)
+        return add_norm(update, _rows([keep], first)[0], residual, norm, runs)
 
 
 def _rows(keeps: Sequence[Keep | None], first: Tensor | None) -> list[Keep | None]:
@@ -160,12 +163,15 @@ class FlatLayers(nn.Module):
     Args:
         layers: transformers' own, their leaves swapped; kept for their dropouts and updates.
         first_only: nothing but each example's first token is read of the last layer.
+        below: whether anything below the layers is trained, and asks them for a gradient.
     """
 
-    def __init__(self, layers: Iterable[nn.Module], step: Step, *, first_only: bool) -> None:
+    def __init__(
+        self, layers: Iterable[nn.Module], step: Step, *, first_only: bool, below: bool = False
+    ) -> None:
         super().__init__()
         self.twins = nn.ModuleList(layers)
-        self._step, self._first_only = step, first_only
+        self._step, self._first_only, self._below = step, first_only, below
         self._layers: list[FlatLayer] = []
         self._dtype: torch.dtype | None = None
         self.prepare(None)
@@ -188,7 +194,7 @@ class FlatLayers(nn.Module):
                 dtype,
                 self._step,
                 first_only=self._first_only and place == len(self.twins) - 1,
-                lowest=place == 0,
+                lowest=place == 0 and not self._below,
                 backward=backward,
             )
             self._layers.append(layer)
