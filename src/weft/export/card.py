@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError
 
 from weft.config import Precision
 from weft.errors import AdapterError
@@ -24,7 +24,8 @@ MODEL_FILES = (
     "tokenizer_config.json",
 )
 """All that a model of any method consists of."""
-SCHEMA = 1
+SCHEMA = 2
+"""1 had no calibration. A weft that knows only 1 refuses 2 as newer, rather than as damaged."""
 
 
 class BackboneCard(BaseModel):
@@ -41,6 +42,25 @@ class BackboneCard(BaseModel):
     """Of the products with which it was trained."""
 
 
+class CalibrationCard(BaseModel):
+    """The temperature of a saved model's probabilities, and how it was found."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    temperature: PositiveFloat
+    """What logits are divided by; 1 changes nothing."""
+    reason: str | None = None
+    """Why it is not the minimum of the validation log loss; None: it is."""
+    examples: int
+    """Of validation, on all of which it was fitted."""
+    folds: int
+    """Of the cross-fitting behind the loss after."""
+    validation_loss_before: float | None
+    """Mean log loss in nats without a temperature."""
+    validation_loss_after: float | None
+    """Cross-fitted: each fold's examples at the temperature of the other folds."""
+
+
 class ModelCard(BaseModel):
     """A saved model's own description; the schema version comes first."""
 
@@ -52,6 +72,8 @@ class ModelCard(BaseModel):
     positive: int | None
     backbone: BackboneCard | None
     """None where the method needs no encoder."""
+    calibration: CalibrationCard | None = None
+    """None: nothing was fitted, and probabilities are as the model gives them."""
 
 
 def write(folder: Path, card: ModelCard) -> None:
@@ -84,6 +106,7 @@ def read(folder: Path) -> ModelCard:
             found=f"schema {schema}; this weft reads up to {SCHEMA}",
             remedy="pip install --upgrade weft",
         )
+    raw["schema_version"] = SCHEMA  # 1 is 2 without a calibration
     try:
         return ModelCard.model_validate(raw)
     except ValidationError as error:

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
 from weft.config import StudyConfig
 from weft.data.examples import LabelledText
 from weft.data.sources import load
@@ -185,8 +187,10 @@ def _finish(done: Any, key: RunKey, opened: Opened, folder: Path) -> Outcome:
     place = folder / "runs" / key.run_id
     model = place / MODEL
     model.mkdir(parents=True, exist_ok=True)
-    done.save(model)
     splits, data = opened.splits, opened.data
+    from weft.methods.calibrated import save_calibrated
+
+    calibration = save_calibrated(done, splits.validation.labels, model)
     write_predictions(
         place / "predictions.parquet",
         data.label_names,
@@ -204,7 +208,7 @@ def _finish(done: Any, key: RunKey, opened: Opened, folder: Path) -> Outcome:
         seconds=done.seconds,
         examples_per_second=done.examples_per_second,
         folder=f"runs/{key.run_id}",
-        extra=done.extra,
+        extra={**done.extra, "temperature": calibration.temperature},
     )
 
 
@@ -226,6 +230,7 @@ def _facts(opened: Opened, command: str) -> dict[str, Any]:
             "validation": len(splits.validation),
             "test": len(splits.test),
             "balance": splits.balance,
+            "label_counts": _label_counts(opened),
         },
         "versions": versions(),
         "machine": describe(),
@@ -234,6 +239,21 @@ def _facts(opened: Opened, command: str) -> dict[str, Any]:
     if config.data.source == "sst2":
         facts["published"] = PUBLISHED
     return facts
+
+
+def _label_counts(opened: Opened) -> dict[str, Any]:
+    """How many examples of each class the pool has, and a training set of each size.
+
+    Seed 0 stands for all: at one size, two seeds differ by one example a class at most.
+    """
+    splits, classes = opened.splits, len(opened.data.label_names)
+    drawn = splits.pool.labels[splits.order(0)]
+
+    def counts(size: int) -> list[int]:
+        return np.bincount(drawn[:size], minlength=classes).tolist()
+
+    train = {str(size): counts(size) for size in splits.sizes}
+    return {"pool": counts(len(drawn)), "train": train}
 
 
 def _frozen(folder: Path) -> StudyConfig | None:
