@@ -206,7 +206,7 @@ def test_a_newer_or_damaged_card_is_refused(
     fitted["tfidf"].save_pretrained(tmp_path)
     card = tmp_path / "weft.json"
     text = card.read_text(encoding="utf-8")
-    card.write_text(text.replace('"schema_version": 1', '"schema_version": 2'), encoding="utf-8")
+    card.write_text(text.replace('"schema_version": 2', '"schema_version": 3'), encoding="utf-8")
     with pytest.raises(AdapterError, match="newer weft"):
         weft.load(tmp_path)
     card.write_text(text[:-20], encoding="utf-8")

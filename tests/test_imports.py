@@ -29,7 +29,9 @@ ROOMS["training"] = ROOMS["nn"] | {"nn"}
 ROOMS["export"] = ROOMS["nn"] | {"nn"}
 ROOMS["methods"] = ROOMS["training"] | {"training", "export"}
 ROOMS["study"] = ROOMS["methods"] | {"methods"}
-ROOMS["report"] = BOTTOM | {"evidence", "study.ledger", "study.record"}
+ROOMS["report"] = BOTTOM | {
+    *("evidence", "study.choice", "study.ledger", "study.predictions", "study.record")
+}
 ROOMS["classifier"] = ROOMS["study"] | {"study"}
 ROOMS["api"] = ROOMS["classifier"] | {"classifier", "report"}
 ROOMS["__init__"] = ROOMS["api"] | {"api"}
@@ -42,7 +44,9 @@ LIGHT = {
     "evidence",
     "report",
     "study",
+    "study.choice",
     "study.ledger",
+    "study.predictions",
     "study.record",
     "export.card",
     "cli",

@@ -93,8 +93,8 @@ class Prediction:
         self._model = Classifier.load(folder)
 
     def probabilities(self, texts: tuple[str, ...]) -> np.ndarray:
-        """(B, C), in the order of the texts."""
-        return self._model.predict_proba(texts)
+        """(B, C), in the order of the texts; as the adapter gives them, as the peers' are."""
+        return self._model.predict_proba(texts, calibrated=False)
 
 
 def study_command(data: Path, sizes: Sequence[int], epochs: int, out: Path) -> list[str]:

@@ -70,6 +70,7 @@ class Classifier:
         """
         from weft.methods import Materials, make
         from weft.methods.base import Done, Item
+        from weft.methods.calibrated import save_calibrated
         from weft.nn.source import find
         from weft.training.events import RunFailed
 
@@ -90,19 +91,24 @@ class Classifier:
             if isinstance(event, RunFailed):
                 raise TrainingError(event.reason, remedy="lower recipe.learning_rate")
             if isinstance(event, Done):
-                event.save(folder)
+                save_calibrated(event, splits.validation.labels, folder)
         return self._open(folder, None)
 
     def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> NDArray[Any]:
         """The most probable label of each text, (B,)."""
-        rows = self.predict_proba(texts, pairs)
+        rows = self.predict_proba(texts, pairs, calibrated=False)
         return self.classes_[rows.argmax(axis=1)]
 
     def predict_proba(
-        self, texts: Sequence[str], pairs: Sequence[str] | None = None
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, calibrated: bool = True
     ) -> NDArray[np.float64]:
-        """(B, C) probabilities, columns in the order of `classes_`."""
-        return self._ready().probabilities(list(texts), pairs)
+        """(B, C) probabilities, columns in the order of `classes_`.
+
+        Args:
+            calibrated: at the temperature that was fitted on validation and saved with the model;
+                False: as the model gives them.
+        """
+        return self._ready().probabilities(list(texts), pairs, calibrated=calibrated)
 
     def score(self, texts: Sequence[str], y: Sequence[str] | Sequence[int]) -> float:
         """Accuracy on texts with known labels, 0 to 1."""

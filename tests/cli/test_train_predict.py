@@ -201,10 +201,29 @@ def test_each_run_predicts_as_it_did_in_the_study(study: Path, method: str) -> N
     test = load(resolve("reviews.csv", {}).data).test
     assert test is not None
     labels, sure = read_predictions(run / "predictions.parquet", "test")
-    rows = table_of(weft("predict", f"{study}:{run.name}", *test.texts))
+    rows = table_of(weft("predict", f"{study}:{run.name}", *test.texts, "--raw"))
     assert [row["label"] for row in rows] == list(labels)
     for row, share in zip(rows, sure, strict=True):
         assert float(row["probability"]) == pytest.approx(float(share), abs=1e-5)
+
+
+def test_the_temperature_is_used_unless_raw(study: Path) -> None:
+    (run,) = (study / "runs").glob("tfidf-32-1-*")
+    path = run / "adapter" / "weft.json"
+    card = json.loads(path.read_text(encoding="utf-8"))
+    card["calibration"]["temperature"] = 4.0
+    path.write_text(json.dumps(card), encoding="utf-8")
+    name = f"{study}:{run.name}"
+    warm, raw = (
+        table_of(weft("predict", name, *TEXTS)),
+        table_of(weft("predict", name, *TEXTS, "--raw")),
+    )
+    assert [row["label"] for row in warm] == [row["label"] for row in raw]
+    for ours, theirs in zip(warm, raw, strict=True):
+        cooled = float(theirs["p:pos"]) ** 0.25
+        other = float(theirs["p:neg"]) ** 0.25
+        assert float(ours["p:pos"]) == pytest.approx(cooled / (cooled + other), abs=1e-4)
+        assert float(ours["probability"]) < float(theirs["probability"])
 
 
 def test_an_unknown_run_is_refused_with_those_there_are(study: Path) -> None:

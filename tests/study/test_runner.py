@@ -228,3 +228,40 @@ def test_a_methods_own_settings_are_free_until_it_is_planned(place: Path, tmp_pa
         run(config(place, **both), tmp_path)
     assert "full.learning_rate: 0.0001 there, 2e-05 asked for" in str(caught.value.found)
     run(config(place, **both, **own, bitfit={"learning_rate": 1e-4}), tmp_path)
+@pytest.mark.parametrize("method", ["lora", "bitfit", "full", "probe", "tfidf"])
+def test_a_temperature_is_saved_with_the_model(place: Path, tmp_path: Path, method: str) -> None:
+    from weft.evidence.calibration.temperature import apply, fit
+    from weft.export import card
+    from weft.methods.predictor import load_predictor
+    from weft.study.predictions import read_probabilities
+
+    write_csv(tmp_path / "reviews.csv", reviews(300))  # 45 of them validate
+    backbone = {"name": str(place / "tiny"), "precision": "float32"}
+    chosen = config(tmp_path, backbone=backbone, methods=[method], seeds=1, sizes=[24])
+    splits = run_and_open(chosen, tmp_path / "study")
+    ((run_id, outcome),) = outcomes(tmp_path / "study").items()
+    assert outcome is not None
+    folder = tmp_path / "study" / "runs" / run_id
+    saved = card.read(folder / "adapter").calibration
+    predicted = read_probabilities(folder / "predictions.parquet")
+    own = predicted["validation"]
+    assert saved is not None
+    assert saved.temperature == fit(own.probabilities, own.labels).value
+    assert outcome.extra["temperature"] == saved.temperature
+    assert saved.examples == len(splits.validation) == 45
+    assert saved.reason is None
+    # what is kept of the run itself is uncalibrated, and what the model says later is not
+    model = load_predictor(folder / "adapter")
+    texts = splits.test.texts
+    raw = predicted["test"].probabilities
+    assert np.allclose(model.probabilities(texts, calibrated=False), raw, atol=1e-5)
+    assert np.allclose(model.probabilities(texts), apply(raw, saved.temperature), atol=1e-5)
+
+
+def test_the_facts_count_the_labels(place: Path, tmp_path: Path) -> None:
+    chosen = config(place, methods=["tfidf"], seeds=1)
+    splits = run_and_open(chosen, tmp_path)
+    with Ledger(tmp_path / "ledger.sqlite", readonly=True) as ledger:
+        counts = ledger.facts()["data"]["label_counts"]
+    assert counts["pool"] == np.bincount(splits.pool.labels).tolist()
+    assert counts["train"] == {"16": [8, 8], "24": [12, 12]}

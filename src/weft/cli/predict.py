@@ -29,6 +29,10 @@ def predict(
         Literal["csv", "jsonl"], typer.Option("--format", help="csv or jsonl.")
     ] = "csv",
     json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="Probabilities without the temperature fitted on validation."),
+    ] = False,
     backbone: Annotated[
         str | None, typer.Option(help="Where the encoder is, if not where the model says.")
     ] = None,
@@ -48,7 +52,7 @@ def predict(
     else:
         first, second = texts_of(decode(sys.stdin.buffer.read(), "standard input")), None
     classifier = load(model, backbone=backbone)
-    rows = classifier.predict_proba(first, second)
+    rows = classifier.predict_proba(first, second, calibrated=not raw)
     _write(
         first,
         second,

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError
 
 from weft.config import Method, Precision
 from weft.errors import AdapterError
@@ -27,7 +27,8 @@ MODEL_FILES = (
     "tokenizer_config.json",
 )
 """All that a model of any method consists of."""
-SCHEMA = 1
+SCHEMA = 2
+"""1 had no calibration. A weft that knows only 1 refuses 2 as newer, rather than as damaged."""
 
 
 class BackboneCard(BaseModel):
@@ -44,6 +45,25 @@ class BackboneCard(BaseModel):
     """Of the products with which it was trained."""
 
 
+class CalibrationCard(BaseModel):
+    """The temperature of a saved model's probabilities, and how it was found."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    temperature: PositiveFloat
+    """What logits are divided by; 1 changes nothing."""
+    reason: str | None = None
+    """Why it is not the minimum of the validation log loss; None: it is."""
+    examples: int
+    """Of validation, on all of which it was fitted."""
+    folds: int
+    """Of the cross-fitting behind the loss after."""
+    validation_loss_before: float | None
+    """Mean log loss in nats without a temperature."""
+    validation_loss_after: float | None
+    """Cross-fitted: each fold's examples at the temperature of the other folds."""
+
+
 class ModelCard(BaseModel):
     """A saved model's own description; the schema version comes first."""
 
@@ -56,6 +76,8 @@ class ModelCard(BaseModel):
     backbone: BackboneCard | None
     """None where the method needs no encoder. Where all weights are trained, what they were before;
     the model's own lie beside this file."""
+    calibration: CalibrationCard | None = None
+    """None: nothing was fitted, and probabilities are as the model gives them."""
 
 
 def write(folder: Path, card: ModelCard) -> None:
@@ -88,6 +110,7 @@ def read(folder: Path) -> ModelCard:
             found=f"schema {schema}; this weft reads up to {SCHEMA}",
             remedy="pip install --upgrade weft",
         )
+    raw["schema_version"] = SCHEMA  # 1 is 2 without a calibration
     try:
         return ModelCard.model_validate(raw)
     except ValidationError as error:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from weft.config import BackboneSettings, LoraSettings
 from weft.data.examples import Examples
 from weft.errors import AdapterError
+from weft.evidence.calibration.temperature import apply
 from weft.export import card
 from weft.export.bitfit import read_biases, restore_biases
 from weft.export.merged import restore_head
@@ -35,14 +36,21 @@ class Predictor:
     _compute: Compute
 
     def probabilities(
-        self, texts: Sequence[str], pairs: Sequence[str] | None = None
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, calibrated: bool = True
     ) -> NDArray[np.float64]:
-        """(B, C), columns in the order of `card.labels`; no text at all gives no row."""
+        """(B, C), columns in the order of `card.labels`; no text at all gives no row.
+
+        Args:
+            calibrated: at the temperature saved with the model, where there is one; the most
+                probable class is the same without.
+        """
         if not texts:
             return np.zeros((0, len(self.card.labels)))
         second = None if pairs is None else tuple(pairs)
         labels = np.zeros(len(texts), dtype=np.int64)
-        return self._compute(Examples(tuple(texts), second, labels))
+        rows = self._compute(Examples(tuple(texts), second, labels))
+        found = self.card.calibration
+        return apply(rows, found.temperature) if calibrated and found is not None else rows
 
 
 def load_predictor(folder: Path, backbone: str | None = None) -> Predictor:

@@ -7,8 +7,10 @@ import io
 import json
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
+from weft.report.calibration import COVERAGE, Cell, cells
 from weft.report.rows import METRICS, SPLITS, WITHHELD, StudyView, records, withheld
 from weft.report.tables import COSTS, share_of, summary
 
@@ -50,8 +52,9 @@ def training_logs(epochs: pd.DataFrame) -> dict[str, str]:
 def results_json(view: StudyView, sentence: str) -> str:
     """Everything in one object: schema, answer, facts, runs, and means per size and method.
 
-    `validation` scores select the epoch and the best method; `test` scores never choose. NaN and
-    what is missing are null.
+    `validation` scores select the epoch and the best method; `test` scores never choose.
+    `calibration` says what the probabilities are worth on test, per size and method. NaN and what
+    is missing are null.
     """
     rows = records(view.runs)
     parts = {
@@ -63,6 +66,7 @@ def results_json(view: StudyView, sentence: str) -> str:
     lines = [f' "{name}": {_json(value, indent=1)}' for name, value in parts.items()]
     lines.append(_json_list("runs", [_run(row) for row in rows]))
     lines.append(_json_list("sizes", [_size(row) for row in records(summary(view.runs))]))
+    lines.append(_json_list("calibration", [_cell(cell) for cell in cells(view)]))
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
@@ -85,6 +89,13 @@ def _size(row: dict[str, Any]) -> dict[str, Any]:
     }
     head = {name: row[name] for name in ("size", "method", "seeds")}
     return head | splits | {name: row[name] for name in COSTS}
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    row = asdict(cell)
+    for name in ("log_loss", "brier", "ece"):
+        row[name] = dict(zip(("before", "after"), row[name], strict=True))
+    return row | {"coverage_of_kept": COVERAGE}
 
 
 def _share(run: dict[str, Any]) -> float | None:

@@ -15,6 +15,7 @@ from weft.report.markdown import (
     runs_to_markdown,
     to_markdown,
 )
+from weft.report.probabilities import probabilities_markdown
 from weft.report.provenance import provenance, published
 from weft.report.rows import StudyView, done, records, withheld
 from weft.report.tables import share_of, summary
@@ -55,6 +56,7 @@ def results_markdown(view: StudyView, sentence: str, files: Sequence[str]) -> st
     parts = [f"# Study: {plain(str(view.facts.get('name') or 'without a name'))}", sentence]
     if shown:
         parts += _scores_by_size(view, files)
+        parts += probabilities_markdown(view, files)
     if runs:
         parts += ["## What it took", _TOOK, costs_to_markdown(summary(view.runs))]
     parts += ["## What was trained", provenance(view.facts)]

@@ -27,6 +27,8 @@ _EPOCH_SCORES = ("train_loss", "train_accuracy", "validation_loss", "validation_
 class StudyView:
     """A study as its ledger tells it; scores are blanked where they must not be shown."""
 
+    folder: Path
+    """Where the ledger lies, and each run's predictions."""
     facts: dict[str, Any]
     runs: pd.DataFrame
     """As `Ledger.runs` gives it, by size, method and seed."""
@@ -44,7 +46,7 @@ def read(folder: Path) -> StudyView:
         facts, runs, epochs = ledger.facts(), ledger.runs(), ledger.epoch_table()
     if withheld(facts):
         runs, epochs = _blank(runs), _blank(epochs)
-    return StudyView(facts, _sorted(runs), _sorted(epochs))
+    return StudyView(folder, facts, _sorted(runs), _sorted(epochs))
 
 
 def withheld(facts: dict[str, Any]) -> bool:

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+from weft.errors import StudyError
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a run made of one split."""
+
+    label_names: tuple[str, ...]
+    labels: NDArray[np.int64]  # (B,) true classes
+    probabilities: NDArray[np.float64]  # (B, C), columns in the order of the names
 
 
 def write_predictions(
@@ -48,3 +60,31 @@ def read_predictions(path: Path, split: str) -> tuple[NDArray[np.object_], NDArr
     predicted = table["predicted"].to_numpy(dtype=object)
     sure = table[[name for name in table.columns if name.startswith("p:")]].to_numpy().max(axis=1)
     return predicted, sure
+
+
+def read_probabilities(path: Path) -> dict[str, Predicted]:
+    """Labels and probabilities of each split that the file holds.
+
+    Raises:
+        StudyError: there is no such file, or it is damaged.
+    """
+    import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
+
+    try:
+        table = cast("Any", pq).read_table(path)
+        columns = [name for name in table.column_names if name.startswith("p:")]
+        names = tuple(name.removeprefix("p:") for name in columns)
+        place = {name: number for number, name in enumerate(names)}
+        labels = np.array([place[name] for name in table["label"].to_pylist()], dtype=np.int64)
+        rows = np.column_stack([table[name].to_numpy() for name in columns])
+        split = np.asarray(table["split"].to_pylist(), dtype=object)
+    except (OSError, ValueError, KeyError) as error:
+        raise StudyError(
+            f"The predictions in {path} cannot be read.",
+            found=str(error).splitlines()[0],
+            remedy="restore the file from a copy, or run the study in another folder",
+        ) from error
+    return {
+        str(own): Predicted(names, labels[split == own], rows[split == own])
+        for own in dict.fromkeys(split)
+    }

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
 from weft.config import StudyConfig
 from weft.data.examples import LabelledText
 from weft.data.sources import load
@@ -192,8 +194,10 @@ def _finish(done: Any, key: RunKey, opened: Opened, folder: Path, memory: PeakMe
     model = place / MODEL
     model.mkdir(parents=True, exist_ok=True)
     taken = memory.bytes  # before it is saved: that asks for more, and is no part of training
-    done.save(model)
     splits, data = opened.splits, opened.data
+    from weft.methods.calibrated import save_calibrated
+
+    calibration = save_calibrated(done, splits.validation.labels, model)
     write_predictions(
         place / "predictions.parquet",
         data.label_names,
@@ -213,7 +217,7 @@ def _finish(done: Any, key: RunKey, opened: Opened, folder: Path, memory: PeakMe
         peak_memory_bytes=taken,
         model_bytes=sum(path.stat().st_size for path in model.rglob("*") if path.is_file()),
         folder=f"runs/{key.run_id}",
-        extra=done.extra,
+        extra={**done.extra, "temperature": calibration.temperature},
     )
 
 
@@ -235,6 +239,7 @@ def _facts(opened: Opened, command: str) -> dict[str, Any]:
             "validation": len(splits.validation),
             "test": len(splits.test),
             "balance": splits.balance,
+            "label_counts": _label_counts(opened),
         },
         "versions": versions(),
         "machine": describe(),
@@ -243,6 +248,21 @@ def _facts(opened: Opened, command: str) -> dict[str, Any]:
     if config.data.source == "sst2":
         facts["published"] = PUBLISHED
     return facts
+
+
+def _label_counts(opened: Opened) -> dict[str, Any]:
+    """How many examples of each class the pool has, and a training set of each size.
+
+    Seed 0 stands for all: at one size, two seeds differ by one example a class at most.
+    """
+    splits, classes = opened.splits, len(opened.data.label_names)
+    drawn = splits.pool.labels[splits.order(0)]
+
+    def counts(size: int) -> list[int]:
+        return np.bincount(drawn[:size], minlength=classes).tolist()
+
+    train = {str(size): counts(size) for size in splits.sizes}
+    return {"pool": counts(len(drawn)), "train": train}
 
 
 def _frozen(folder: Path) -> StudyConfig | None:

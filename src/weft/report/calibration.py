@@ -1,0 +1,195 @@
+"""What a study's predictions are worth as probabilities: temperatures, and test judges them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weft.errors import StudyError
+from weft.evidence.calibration.abstention import at, curve
+from weft.evidence.calibration.ensemble import average
+from weft.evidence.calibration.judge import Estimate, brier_each, log_loss_each, mean_interval
+from weft.evidence.calibration.reliability import calibration_error
+from weft.evidence.calibration.temperature import Temperature, apply, fit
+from weft.report.rows import StudyView, done, method_rank, withheld
+from weft.study.choice import best_run
+from weft.study.predictions import Predicted, read_probabilities
+from weft.study.record import RunKey
+
+PREDICTIONS = "predictions.parquet"
+COVERAGE = 0.8
+"""Share of the examples at which the table gives the accuracy."""
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """One run's predictions, or an ensemble's, and the temperature that validation asks for."""
+
+    temperature: Temperature
+    validation: Predicted
+    test: Predicted
+
+    def at(self, split: Predicted) -> NDArray[np.float64]:
+        """(B, C) probabilities of a split at the temperature."""
+        return apply(split.probabilities, self.temperature.value)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A method at a size: means over its seeds, and its seeds as an ensemble. Scores are test's."""
+
+    method: str
+    size: int
+    seeds: int
+    saved: int  # of the seeds, whose models were saved with their temperature
+    temperatures: tuple[float, ...]
+    log_loss: tuple[Estimate, Estimate]  # before, after
+    brier: tuple[Estimate, Estimate]
+    ece: tuple[float, float]
+    floor: float  # the ECE that chance alone gives after
+    accuracy: float
+    kept: float  # accuracy at COVERAGE
+    ensemble: Ensemble | None  # None for one seed
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The mean of the seeds' probabilities, with a temperature of its own."""
+
+    accuracy: float
+    log_loss: float
+    kept: float
+
+
+@dataclass(frozen=True)
+class Best:
+    """The run that validation chooses, and the seeds beside it."""
+
+    key: RunKey
+    run: Calibrated
+    ensemble: Calibrated | None
+
+
+def cells(view: StudyView) -> list[Cell]:
+    """One a size and method, of the runs whose predictions can be read; by size, then method."""
+    if withheld(view.facts):
+        return []
+    groups: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for row in done(view.runs):
+        groups.setdefault((row["size"], row["method"]), []).append(row)
+    keys = sorted(groups, key=lambda key: (key[0], method_rank(key[1])))
+    found = [_cell(view, *key, groups[key]) for key in keys]
+    return [cell for cell in found if cell is not None]
+
+
+def best(view: StudyView) -> Best | None:
+    """None where no run is done, or its predictions are not there or must not be shown."""
+    if withheld(view.facts):
+        return None
+    try:
+        key, _ = best_run(view.folder)
+    except StudyError:
+        return None
+    run = _read(view, key.run_id)
+    if run is None:
+        return None
+    beside = [
+        row["run_id"]
+        for row in done(view.runs)
+        if (row["method"], row["size"]) == (key.method, key.size)
+    ]
+    return Best(key, run, together(_runs(view, beside)))
+
+
+def together(runs: Sequence[Calibrated]) -> Calibrated | None:
+    """The ensemble of two runs or more; None of fewer, or where their examples differ."""
+    if len(runs) < 2:
+        return None
+    first = runs[0]
+    for run in runs[1:]:
+        for own, theirs in ((first.validation, run.validation), (first.test, run.test)):
+            if own.label_names != theirs.label_names or not np.array_equal(
+                own.labels, theirs.labels
+            ):
+                return None
+    splits = [
+        Predicted(
+            split[0].label_names,
+            split[0].labels,
+            average(np.stack([one.probabilities for one in split])),
+        )
+        for split in ([run.validation for run in runs], [run.test for run in runs])
+    ]
+    return _calibrated(*splits)
+
+
+def _cell(view: StudyView, size: int, method: str, rows: list[dict[str, Any]]) -> Cell | None:
+    runs = _runs(view, [row["run_id"] for row in rows])
+    if not runs:
+        return None
+    ensemble = together(runs)
+    if len(runs) > 1 and ensemble is None:  # test sets that differ cannot be averaged
+        return None
+    labels = runs[0].test.labels
+    before = [run.test.probabilities for run in runs]
+    after = [run.at(run.test) for run in runs]
+    errors = [[calibration_error(rows, labels) for rows in when] for when in (before, after)]
+    return Cell(
+        method=method,
+        size=size,
+        seeds=len(runs),
+        saved=sum("temperature" in (row["extra"] or {}) for row in rows),
+        temperatures=tuple(run.temperature.value for run in runs),
+        log_loss=(_mean(log_loss_each, before, labels), _mean(log_loss_each, after, labels)),
+        brier=(_mean(brier_each, before, labels), _mean(brier_each, after, labels)),
+        ece=(fmean(error.ece for error in errors[0]), fmean(error.ece for error in errors[1])),
+        floor=fmean(error.floor for error in errors[1]),
+        accuracy=fmean(_accuracy(rows, labels) for rows in before),
+        kept=fmean(_kept(rows, labels) for rows in after),
+        ensemble=None if ensemble is None else _scores(ensemble),
+    )
+
+
+def _scores(ensemble: Calibrated) -> Ensemble:
+    rows, labels = ensemble.at(ensemble.test), ensemble.test.labels
+    loss = float(log_loss_each(rows, labels).mean())
+    return Ensemble(_accuracy(rows, labels), loss, _kept(rows, labels))
+
+
+def _mean(each: Any, rows: list[NDArray[np.float64]], labels: NDArray[np.int64]) -> Estimate:
+    """Over seeds first, so that the interval is one over test examples."""
+    return mean_interval(np.mean([each(own, labels) for own in rows], axis=0))
+
+
+def _accuracy(rows: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    return float((rows.argmax(axis=1) == labels).mean())
+
+
+def _kept(rows: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    return at(curve(rows, labels), [COVERAGE])[0].accuracy
+
+
+def _runs(view: StudyView, run_ids: Sequence[str]) -> list[Calibrated]:
+    found = [_read(view, run_id) for run_id in run_ids]
+    return [run for run in found if run is not None]
+
+
+def _read(view: StudyView, run_id: str) -> Calibrated | None:
+    try:
+        splits = read_probabilities(view.folder / "runs" / run_id / PREDICTIONS)
+    except StudyError:
+        return None  # a report is of what is there
+    if not {"validation", "test"} <= splits.keys():
+        return None
+    if not all(np.isfinite(split.probabilities).all() for split in splits.values()):
+        return None
+    return _calibrated(splits["validation"], splits["test"])
+
+
+def _calibrated(validation: Predicted, test: Predicted) -> Calibrated:
+    return Calibrated(fit(validation.probabilities, validation.labels), validation, test)
