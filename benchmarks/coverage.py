@@ -13,15 +13,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossed import World, classes, correct, losses
+from weft.evidence.compare import Cell as Answers
+from weft.evidence.compare import compare
 from weft.evidence.components import components
 from weft.evidence.difference import paired_difference
+from weft.evidence.equivalence import equivalence
 from weft.evidence.f1 import f1_interval
 from weft.evidence.interval import Interval
 from weft.evidence.intervals import accuracy_interval, loss_interval, t_quantile, wilson
@@ -35,6 +38,8 @@ WORLDS = {
     "accuracy 95 %": World(0.95, 4.5),
 }
 OVERLAP = 0.8
+BEYOND = ("accuracy", "loss", "difference")
+"""Tables that also have seeds which spread by 3 points."""
 
 Cell = tuple[int, int, float]
 """Seeds, test examples, and the seeds' standard deviation in points."""
@@ -83,19 +88,58 @@ def difference(world: World, cell: Cell, generator: np.random.Generator) -> NDAr
     return np.array([paired_difference(first, second).p < 0.05, low <= 0.03 <= high])
 
 
+def equal(world: World, cell: Cell, generator: np.random.Generator) -> NDArray[np.bool_]:
+    """Shown to be equal within 3 points: where one recipe is 3 points better, and where equal."""
+    common = generator.standard_normal(cell[1])
+    first, second, third = (
+        correct(each.margins(generator, *cell, common, OVERLAP))
+        for each in (world, world, worse(world))
+    )
+    return np.array([equivalence(first, each, 0.03).shown for each in (third, second)])
+
+
+def family(world: World, cell: Cell, generator: np.random.Generator) -> NDArray[np.bool_]:
+    """Three sizes of two methods: any told apart if all are equal; any interval that misses.
+
+    The second is for adjusted intervals where sizes lie 8 points apart, so that Holm's steps run
+    far and most intervals are hardly wider than plain ones.
+    """
+    seeds, common = tuple(range(cell[0])), generator.standard_normal(cell[1])
+    shape = {"seeds": cell[0], "examples": cell[1], "seed_sd": cell[2]}
+    draw = partial(World.margins, generator=generator, common=common, overlap=OVERLAP, **shape)
+    found: list[bool] = []
+    for gains in ((0.0, 0.0, 0.0), (0.0, 0.08, 0.16)):
+        worlds = [worse(world, 0.16 - gain if any(gains) else 0.0) for gain in gains]
+        cells = {
+            (method, size): Answers(seeds, correct(draw(each)))
+            for method in ("lora", "probe")
+            for size, each in enumerate(worlds)
+        }
+        entries = compare(cells).comparisons
+        if any(gains):
+            truths = [gains[e.first[1]] - gains[e.second[1]] for e in entries]
+            pairs = zip(entries, truths, strict=True)
+            found.append(any(not e.adjusted_low <= true <= e.adjusted_high for e, true in pairs))
+        else:
+            found.append(any(entry.told_apart for entry in entries))
+    return np.array(found)
+
+
 TRIALS: dict[str, tuple[Trial, tuple[str, ...]]] = {
     "accuracy": (accuracy, ("covered", "covered without the guard")),
     "loss": (loss, ("covered", "covered without the correction")),
     "f1": (f1, ("covered",)),
     "difference": (difference, ("rejected if equal", "covered if 3 points apart")),
+    "equivalence": (equal, ("shown if 3 points apart", "shown if equal")),
+    "family": (family, ("told apart if equal", "some interval misses if 8 points apart")),
 }
 
 
 # Both hold tables that take longer to make than a study.
 @cache
-def worse(world: World) -> World:
-    """The world of a recipe that is 3 points worse."""
-    return World(world.accuracy - 0.03, world.difficulty)
+def worse(world: World, by: float = 0.03) -> World:
+    """The world of a recipe of less accuracy."""
+    return World(world.accuracy - by, world.difficulty)
 
 
 @cache
@@ -122,6 +166,8 @@ def shares(what: str, world: World, cell: Cell, replicates: int) -> NDArray[np.f
 def in_order(what: str, found: NDArray[np.float64]) -> bool:
     """Whether the offered interval covers, and the test errs, as often as allowed."""
     low, high = BOUNDS
+    if what in ("equivalence", "family"):
+        return found[0] <= 1 - low
     if what == "difference":
         return 1 - high <= found[0] <= 1 - low and low <= found[1] <= high
     return low <= found[0] <= high
@@ -151,7 +197,7 @@ def main() -> int:
             )
             print(f"| seeds | examples | SD, points | {' | '.join(TRIALS[what][1])} | |")
             print(f"|{'---:|' * (4 + len(TRIALS[what][1]))}".removesuffix("---:|") + ":---|")
-            for cell in grid(beyond=first and what != "f1"):
+            for cell in grid(beyond=first and what in BEYOND):
                 found = shares(what, world, cell, arguments.replicates)
                 fine = in_order(what, found)
                 good &= fine or not first or cell[2] not in SEED_SD

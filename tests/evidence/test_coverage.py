@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import coverage
-from crossed import World, correct
-from weft.evidence.compare import Cell, compare
+from crossed import correct
 from weft.evidence.equivalence import equivalence
 from weft.randomness import generator_for
 
@@ -48,15 +48,18 @@ def test_a_simulated_study_has_the_scores_it_says() -> None:
 def test_coverage_of_one_cell(what: str) -> None:
     cell = (5, 200, 0.5)
     found = coverage.shares(what, WORLD, cell, 300)
-    target = 0.05 if what == "difference" else 0.95
-    assert found[0] == pytest.approx(target, abs=0.045)
+    if what in ("equivalence", "family"):
+        assert found[0] < 0.1
+    else:
+        target = 0.05 if what == "difference" else 0.95
+        assert found[0] == pytest.approx(target, abs=0.045)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("cell", GRID, ids=str)
 @pytest.mark.parametrize("what", list(coverage.TRIALS))
 def test_coverage_over_the_grid(what: str, cell: coverage.Cell) -> None:
-    found = coverage.shares(what, WORLD, cell, 2000)
+    found = coverage.shares(what, WORLD, cell, 1000 if what == "family" else 2000)
     assert coverage.in_order(what, found), f"{100 * found} %"
 
 
@@ -66,50 +69,15 @@ def test_without_the_guard_three_seeds_that_spread_cover_too_rarely() -> None:
     assert plain < 0.935 < 0.94 < offered < 0.965
 
 
-def test_a_family_of_equal_recipes_seldom_shows_a_difference() -> None:
-    generator = generator_for("family")
-    wrong = 0
-    for _ in range(200):
-        common = generator.standard_normal(200)
-        cells = {
-            (method, size): Cell(
-                (0, 1, 2, 3),
-                correct(WORLD.margins(generator, 4, 200, 0.5, common, coverage.OVERLAP)),
-            )
-            for method in ("lora", "probe")
-            for size in (10, 20, 40)
-        }
-        wrong += any(entry.told_apart for entry in compare(cells).comparisons)
-    assert wrong / 200 < 0.1
-
-
-def shown(worse_by: float, margin: float, studies: int) -> float:
-    """Share of simulated studies in which two recipes are shown to be equal within the margin."""
-    generator = generator_for("equivalence", str(worse_by))
-    other = World(WORLD.accuracy - worse_by, WORLD.difficulty)
-    found = 0
-    for _ in range(studies):
-        common = generator.standard_normal(872)
-        first, second = (
-            correct(world.margins(generator, 5, 872, 0.5, common, coverage.OVERLAP))
-            for world in (WORLD, other)
-        )
-        found += equivalence(first, second, margin).shown
-    return found / studies
-
-
-def test_recipes_a_margin_apart_are_seldom_shown_to_be_equal() -> None:
-    assert shown(0.03, 0.03, 400) < 0.085
-
-
 def test_equal_recipes_are_shown_to_be_so_where_the_test_set_reaches() -> None:
     generator = generator_for("reach")
-    smallest = []
-    for _ in range(200):
+
+    def pair() -> list[NDArray[np.float64]]:
         common = generator.standard_normal(872)
-        pair = (
-            correct(WORLD.margins(generator, 5, 872, 0.5, common, coverage.OVERLAP))
-            for _ in range(2)
-        )
-        smallest.append(equivalence(*pair).smallest)
-    assert shown(0.0, float(np.median(smallest)), 400) == pytest.approx(0.8, abs=0.08)
+        cell = (5, 872, 0.5)
+        margins = [WORLD.margins(generator, *cell, common, coverage.OVERLAP) for _ in range(2)]
+        return [correct(each) for each in margins]
+
+    margin = float(np.median([equivalence(*pair()).smallest for _ in range(200)]))
+    shown = [equivalence(*pair(), margin).shown for _ in range(400)]
+    assert np.mean(shown) == pytest.approx(0.8, abs=0.08)

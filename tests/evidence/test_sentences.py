@@ -24,7 +24,7 @@ def comparison(
     first: tuple[str, int] = ("lora", 8000),
     second: tuple[str, int] = ("lora", 1000),
 ) -> Comparison:
-    apart = Difference(estimate, 0.01, 8.0, 5, 872, CROSSED)
+    apart = Difference(estimate, 0.01, 0.5, 5, 872, CROSSED)
     seeds = (0, 1, 2, 3, 4)
     return Comparison(
         first, second, seeds, apart, 0.95, low, high, 0.5, 0.99, low, high, adjusted_p=0.5
@@ -63,9 +63,8 @@ UNKNOWN = "not told apart on these 872 test examples"
             "The linear probe beats LoRA at 8,000 examples by 4.0 points (0.04 to 7.0).",
         ),
         (
-            comparison(0.0, -0.01, 0.01, second=("full", 8000)),
-            "LoRA and full fine-tuning differ at 8,000 examples by 0.0 points (-1.0 to 1.0): "
-            f"{UNKNOWN}.",
+            comparison(0.0, -0.01, 0.01, second=("bitfit", 8000)),
+            f"LoRA and BitFit differ at 8,000 examples by 0.0 points (-1.0 to 1.0): {UNKNOWN}.",
         ),
         (
             comparison(-0.1, -0.2, -0.05, second=("ia3", 8000)),
@@ -101,7 +100,7 @@ def test_methods_are_named_where_there_are_several() -> None:
 
 @pytest.mark.parametrize(("p", "verdict"), [(0.01, "shown"), (0.2, "not shown")])
 def test_equivalence_word_for_word(p: float, verdict: str) -> None:
-    apart = Difference(-0.002, 0.003, 9.0, 5, 872, CROSSED)
+    apart = Difference(-0.002, 0.003, 0.5, 5, 872, CROSSED)
     result = Equivalence(apart, 0.01, 0.95, p, -0.0075, 0.0035, 0.0093)
     assert equivalence_sentence(result, 8000) == (
         f"LoRA equals full fine-tuning within 1.0 points at 8,000 examples: {verdict} (difference "

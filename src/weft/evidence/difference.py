@@ -13,12 +13,16 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats as _stats  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
+from scipy import optimize as _optimize  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
+from scipy import special as _special  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
 
 from weft.evidence.components import components, degrees_of_freedom
 from weft.evidence.interval import CROSSED, EXAMPLES_ONLY, FEWEST_SEEDS
 
-_scipy = cast(Any, _stats)
+_roots, _functions = cast(Any, _optimize), cast(Any, _special)
+
+_LEAST = 1e-300
+"""P-values below this are given as this, halved."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Difference:
 
     estimate: float  # of accuracy, -1 to 1
     standard_error: float  # 0 where all examples differ alike, which has rules of its own
-    df: float
+    share: float  # of the seeds in its square, 0 to 1; 0 where their noise is not measured
     seeds: int  # shared
     examples: int  # n
     noise: str  # what intervals and p-values cover
@@ -44,8 +48,18 @@ class Difference:
             unseen = 1 - ((1 - level) / 2) ** (1 / self.examples)
             low = self.estimate - unseen * (self.estimate + 1)
             return low, self.estimate + unseen * (1 - self.estimate)
-        half = float(_scipy.t.ppf((1 + level) / 2, self.df)) * self.standard_error
+        half = self.quantile(level) * self.standard_error
         return max(-1.0, self.estimate - half), min(1.0, self.estimate + half)
+
+    def df(self, alpha: float = 0.05) -> float:
+        """Degrees of freedom of the t quantile with alpha in both tails together."""
+        if self.seeds < FEWEST_SEEDS:
+            return float(self.examples - 1)
+        return degrees_of_freedom(self.seeds, self.share, self.examples, alpha)
+
+    def quantile(self, level: float) -> float:
+        """Half-width of the interval at a level, in standard errors."""
+        return float(_functions.stdtrit(self.df(1 - level), (1 + level) / 2))
 
     @property
     def p(self) -> float:
@@ -56,13 +70,32 @@ class Difference:
         """One-sided p-value of the hypothesis that the difference is `bound` or less."""
         if self.standard_error == 0:
             return _unseen(self.estimate, bound, self.examples)
-        return float(_scipy.t.sf((self.estimate - bound) / self.standard_error, self.df))
+        return self._beyond((self.estimate - bound) / self.standard_error)
 
     def p_below(self, bound: float) -> float:
         """One-sided p-value of the hypothesis that the difference is `bound` or more."""
         if self.standard_error == 0:
             return _unseen(-self.estimate, -bound, self.examples)
-        return float(_scipy.t.cdf((self.estimate - bound) / self.standard_error, self.df))
+        return self._beyond((bound - self.estimate) / self.standard_error)
+
+    def _beyond(self, t: float) -> float:
+        """The share of the null distribution above t.
+
+        The degrees of freedom fall with alpha, so the p-value is the alpha whose quantile is t.
+        """
+        if t < 0:
+            return 1 - self._beyond(-t)
+
+        def both(alpha: float) -> float:
+            return max(_LEAST, 2 * float(_functions.stdtr(self.df(alpha), -t)))
+
+        def excess(log_alpha: float) -> float:
+            return math.log(both(math.exp(log_alpha))) - log_alpha
+
+        if both(0.05) >= 0.05 or both(_LEAST) == _LEAST:
+            return both(0.05) / 2
+        root = _roots.brentq(excess, math.log(_LEAST), math.log(0.05), xtol=1e-13)
+        return math.exp(float(root)) / 2
 
 
 def paired_difference(first: NDArray[np.float64], second: NDArray[np.float64]) -> Difference:
@@ -88,16 +121,16 @@ def paired_difference(first: NDArray[np.float64], second: NDArray[np.float64]) -
     measured = seeds >= FEWEST_SEEDS
     noise = CROSSED if measured else EXAMPLES_ONLY
     if apart.min() == apart.max():
-        return Difference(float(apart.flat[0]), 0.0, float(examples - 1), seeds, examples, noise)
+        return Difference(float(apart.flat[0]), 0.0, 0.0, seeds, examples, noise)
     step = 1 / (seeds * examples**2)
     if measured:
         parts = components(apart)
         variance = max(parts.variance, step)
-        df = degrees_of_freedom(seeds, parts.seed_part / variance, examples)
+        share = parts.seed_part / variance
     else:
         variance = max(float(apart.mean(axis=0).var(ddof=1)) / examples, step)
-        df = float(examples - 1)
-    return Difference(float(apart.mean()), math.sqrt(variance), df, seeds, examples, noise)
+        share = 0.0
+    return Difference(float(apart.mean()), math.sqrt(variance), share, seeds, examples, noise)
 
 
 def _unseen(estimate: float, bound: float, examples: int) -> float:

@@ -140,7 +140,7 @@ def _interval(
         return not_offered(mean, level, estimand, "F1 did not vary over the resampled test sets")
     df = float(examples - 1)
     if seeds >= FEWEST_SEEDS:
-        df = degrees_of_freedom(seeds, seed_part / variance, examples)
+        df = degrees_of_freedom(seeds, seed_part / variance, examples, 1 - level)
     error = math.sqrt(variance)
     centre, width = math.log(mean / (1 - mean)), t_quantile(level, df) * error / (mean * (1 - mean))
     low, high = ((1 + math.tanh(bound / 2)) / 2 for bound in (centre - width, centre + width))

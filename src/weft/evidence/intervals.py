@@ -50,24 +50,24 @@ def accuracy_interval(correct: NDArray[np.float64], level: float = 0.95) -> Inte
         level: nominal, 0 to 1.
     """
     assert np.isin(correct, (0, 1)).all(), "an answer is right or wrong"
-    return _interval(correct, level, "accuracy", wilson=True)
+    return _interval(correct, level, "accuracy", binary=True)
 
 
 def loss_interval(loss: NDArray[np.float64], level: float = 0.95) -> Interval:
     """Interval of a recipe's mean cross-entropy in nats: a t interval, corrected for skewness.
 
-    Losses have a long right tail, so a plain t interval misses on the high side six times as often
-    as on the low one. Hall's cubic transformation of t takes that out (P. Hall, On the removal of
-    skewness by transformation, Journal of the Royal Statistical Society B 54(1), 1992). The
-    skewness of the mean is read off the examples' means over seeds; with all losses alike there is
-    no interval.
+    Losses have a long right tail, so a plain t interval misses on the high side several times as
+    often as on the low one. Hall's cubic transformation of t takes that out (P. Hall, On the
+    removal of skewness by transformation, Journal of the Royal Statistical Society B 54(1), 1992).
+    The skewness of the mean is read off the examples' means over seeds. With all losses alike no
+    interval is offered.
 
     Args:
         loss: (S, n) in nats, none negative; n at least 2.
         level: nominal, 0 to 1.
     """
     assert (loss >= 0).all(), "cross-entropy is not negative"
-    return _interval(loss, level, "loss", wilson=False)
+    return _interval(loss, level, "loss", binary=False)
 
 
 def adapter_accuracy(correct: NDArray[np.float64], level: float = 0.95) -> Interval:
@@ -78,7 +78,7 @@ def adapter_accuracy(correct: NDArray[np.float64], level: float = 0.95) -> Inter
         level: nominal, 0 to 1.
     """
     assert np.isin(correct, (0, 1)).all(), "an answer is right or wrong"
-    return _interval(correct[None], level, "accuracy", wilson=True, adapter=True)
+    return _interval(correct[None], level, "accuracy", binary=True, adapter=True)
 
 
 def adapter_loss(loss: NDArray[np.float64], level: float = 0.95) -> Interval:
@@ -89,7 +89,7 @@ def adapter_loss(loss: NDArray[np.float64], level: float = 0.95) -> Interval:
         level: nominal, 0 to 1.
     """
     assert (loss >= 0).all(), "cross-entropy is not negative"
-    return _interval(loss[None], level, "loss", wilson=False, adapter=True)
+    return _interval(loss[None], level, "loss", binary=False, adapter=True)
 
 
 def wilson(share: float, number: float, quantile: float) -> tuple[float, float]:
@@ -116,7 +116,7 @@ def t_quantile(level: float, df: float) -> float:
 
 
 def _interval(
-    values: NDArray[np.float64], level: float, score: str, *, wilson: bool, adapter: bool = False
+    values: NDArray[np.float64], level: float, score: str, *, binary: bool, adapter: bool = False
 ) -> Interval:
     """The interval of a table (S, n)."""
     assert values.ndim == 2
@@ -129,15 +129,15 @@ def _interval(
         means = values.mean(axis=0)  # (n,)
         mean = float(means.mean())
         # Wilson's own variance divides by n, a t interval's by n - 1.
-        variance = float(means.var(ddof=0 if wilson else 1)) / examples
-        df = math.inf if wilson else float(examples - 1)
+        variance = float(means.var(ddof=0 if binary else 1)) / examples
+        df = math.inf if binary else float(examples - 1)
     else:
         parts = components(values)
         mean, variance = parts.mean, parts.variance
         share = parts.seed_part / variance if variance > 0 else 0.0
-        df = degrees_of_freedom(seeds, share, examples)
+        df = degrees_of_freedom(seeds, share, examples, 1 - level)
     quantile = t_quantile(level, df)
-    if wilson:
+    if binary:
         low, high, variance = _wilson(mean, variance, values.size, examples, quantile)
     elif (error := math.sqrt(variance)) > _ROUNDING * mean:
         third = float(((values.mean(axis=0) - mean) ** 3).mean()) / examples**2
