@@ -66,7 +66,7 @@ def test_coverage_over_the_grid(what: str, cell: coverage.Cell) -> None:
 @pytest.mark.slow
 def test_without_the_guard_three_seeds_that_spread_cover_too_rarely() -> None:
     offered, plain = coverage.shares("accuracy", WORLD, (3, 872, 3.0), 4000)
-    assert plain < 0.935 < 0.94 < offered < 0.965
+    assert plain < 0.93 < offered < 0.97
 
 
 def test_equal_recipes_are_shown_to_be_so_where_the_test_set_reaches() -> None:

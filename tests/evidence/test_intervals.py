@@ -67,15 +67,18 @@ def test_a_negative_component_is_cut_and_the_seeds_mean_squares_stay() -> None:
     assert found.variance == found.seed_part == pytest.approx(opposed.mean(axis=1).var(ddof=1) / 3)
 
 
-@pytest.mark.parametrize(("seeds", "power"), [(3, 1.0), (5, 1.5), (11, 1.8)])
-def test_degrees_of_freedom_by_hand(seeds: int, power: float) -> None:
-    all_seeds = degrees_of_freedom(seeds, 1.0, 1000)
-    assert all_seeds == pytest.approx(seeds - 1)  # as the t interval over seeds has
-    assert degrees_of_freedom(seeds, 0.5, 1000) == pytest.approx((seeds - 1) * 2**power)
-    assert degrees_of_freedom(seeds, 1e-9, 1000) == degrees_of_freedom(seeds, 0.0, 1000) == 999
-    further = degrees_of_freedom(seeds, 0.5, 1000, alpha=0.05**2)
-    assert further == pytest.approx((seeds - 1) * 2 ** (power / 2))
-    assert degrees_of_freedom(seeds, 0.5, 1000, 0.5) == degrees_of_freedom(seeds, 0.5, 1000, 0.05)
+@pytest.mark.parametrize(
+    ("seeds", "guard", "power"),
+    [(3, 1, 1.5), (3, 2, 1.0), (5, 1, 1.75), (5, 2, 1.5), (11, 2, 1.8), (7, 0, 2.0)],
+)
+def test_degrees_of_freedom_by_hand(seeds: int, guard: int, power: float) -> None:
+    def df(share: float, alpha: float = 0.05) -> float:
+        return degrees_of_freedom(seeds, share, 1000, alpha, guard)
+
+    assert df(1.0) == pytest.approx(seeds - 1)  # as the t interval over seeds has
+    assert df(0.5) == df(0.5, 0.5) == pytest.approx((seeds - 1) * 2**power)
+    assert df(1e-9) == df(0.0) == 999
+    assert df(0.5, 0.05**2) == pytest.approx((seeds - 1) * 2 ** (power / 2))
 
 
 def test_with_many_seeds_they_are_satterthwaites() -> None:

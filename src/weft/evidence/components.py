@@ -20,6 +20,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+GUARD_OF_SCORES = 1
+
+GUARD_OF_DIFFERENCES = 2
+"""Pairing takes out what examples share, so more of a difference's variance is the seeds'."""
+
 
 @dataclass(frozen=True)
 class Components:
@@ -62,7 +67,9 @@ def components(values: NDArray[np.float64]) -> Components:
     )
 
 
-def degrees_of_freedom(seeds: int, share: float, examples: int, alpha: float = 0.05) -> float:
+def degrees_of_freedom(
+    seeds: int, share: float, examples: int, alpha: float = 0.05, guard: int = GUARD_OF_SCORES
+) -> float:
     """Satterthwaite's degrees of freedom of a variance, guarded where there are few seeds.
 
     With the share q of the variance that is the seeds', Satterthwaite's rule is (S - 1) / q**2; the
@@ -70,21 +77,23 @@ def degrees_of_freedom(seeds: int, share: float, examples: int, alpha: float = 0
     (F. E. Satterthwaite, An approximate distribution of estimates of variance components,
     Biometrics Bulletin 2(6), 1946). It takes q as known. From three seeds q comes with two degrees
     of freedom, and where it comes out small by chance the interval is too narrow twice over: 95 %
-    intervals then cover 92 %, and in the tails, where Holm's steps look, it is worse. So q enters with the power 2 (S - 2) / (S - 1), which is 1 for three seeds, 1.5
-    for five and nearly 2 for many, times log 0.05 / log alpha for an alpha below 0.05. The powers
-    are chosen by calculation and held by simulation (`docs/methods.md`).
+    intervals then cover 92 %, and in the tails, where Holm's steps look, it is worse. So q enters
+    with the power 2 - g / (S - 1), and for an alpha below 0.05 with this times
+    log 0.05 / log alpha. With many seeds that is Satterthwaite's rule at 95 %. The guards g are
+    chosen by simulation (`docs/methods.md`).
 
     Args:
         seeds: S, at least 3.
         share: of the seeds in the variance, 0 to 1.
         examples: n; the result is never above n - 1.
         alpha: both tails of the quantile that is wanted, 0 to 1; the result falls with it.
+        guard: g, `GUARD_OF_SCORES` or `GUARD_OF_DIFFERENCES`.
     """
     assert seeds >= 3, "two seeds measure no spread"
     assert 0 <= share <= 1
     assert 0 < alpha < 1
     most = float(examples - 1)
-    power = 2 * (seeds - 2) / (seeds - 1) * min(1.0, math.log(0.05) / math.log(alpha))
+    power = (2 - guard / (seeds - 1)) * min(1.0, math.log(0.05) / math.log(alpha))
     # In logarithms, since a small share to a power may be no number any more.
     log_df = math.log(seeds - 1) - power * math.log(share) if share > 0 else math.inf
     return math.exp(log_df) if log_df < math.log(most) else most

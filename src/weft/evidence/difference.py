@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from scipy import optimize as _optimize  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
 from scipy import special as _special  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
 
-from weft.evidence.components import components, degrees_of_freedom
+from weft.evidence.components import GUARD_OF_DIFFERENCES, components, degrees_of_freedom
 from weft.evidence.interval import CROSSED, EXAMPLES_ONLY, FEWEST_SEEDS
 
 _roots, _functions = cast(Any, _optimize), cast(Any, _special)
 
 _LEAST = 1e-300
-"""P-values below this are given as this, halved."""
+"""No p-value is given as less than this."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,9 @@ class Difference:
         """Degrees of freedom of the t quantile with alpha in both tails together."""
         if self.seeds < FEWEST_SEEDS:
             return float(self.examples - 1)
-        return degrees_of_freedom(self.seeds, self.share, self.examples, alpha)
+        return degrees_of_freedom(
+            self.seeds, self.share, self.examples, alpha, GUARD_OF_DIFFERENCES
+        )
 
     def quantile(self, level: float) -> float:
         """Half-width of the interval at a level, in standard errors."""
