@@ -14,7 +14,7 @@ from weft.evidence.scores import Scores
 # scikit-learn has no types; everything that comes out of it is cast where it is used.
 _sklearn = cast(Any, _metrics)
 
-_SMALLEST = float(np.finfo(np.float64).eps)
+SMALLEST = float(np.finfo(np.float64).eps)
 """A probability of zero for the true class counts as this (scikit-learn's own floor), 36 nats."""
 
 
@@ -58,7 +58,7 @@ def score(
     confusion = _sklearn.confusion_matrix(labels, predicted, labels=np.arange(classes))  # (C, C)
     return Scores(
         examples=len(labels),
-        loss=float(-np.log(np.clip(of_true, _SMALLEST, 1.0)).mean()),
+        loss=float(-np.log(np.clip(of_true, SMALLEST, 1.0)).mean()),
         accuracy=float((predicted == labels).mean()),
         f1=float(f1),
         precision=float(precision),
