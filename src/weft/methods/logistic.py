@@ -62,6 +62,8 @@ def choose(
         with warnings.catch_warnings():
             # an unconverged C is judged by its validation loss like any other
             warnings.simplefilter("ignore", ConvergenceWarning)
+            # many classes of one or two examples are meant
+            warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
             model = regression.LogisticRegression(C=c, max_iter=300).fit(train, labels)
         rows = np.asarray(model.coef_), np.asarray(model.intercept_)
         parameters = rows[0].size + rows[1].size
