@@ -1,9 +1,10 @@
 """Ladders of scores for the back-test: many small fits per data set, kept as they come.
 
 A ladder is one permutation's test accuracies at growing sizes, the smaller training sets being
-prefixes of the larger ones. Three cheap learners make them:
+prefixes of the larger ones. Four cheap learners make them:
 
 probe   logistic regression on the packaged MiniLM's frozen features, as `weft study` does it
+means   nearest class mean on the same features: it has learnt all that it can early
 tfidf   logistic regression on TF-IDF of single words
 bayes   multinomial naive Bayes on counts of single words
 
@@ -68,7 +69,7 @@ class Ladders:
 
     Args:
         name: of the set.
-        method: `probe`, `tfidf` or `bayes`.
+        method: `probe`, `means`, `tfidf` or `bayes`.
         data: the folder that holds the sets.
         cache: where features and scores are kept.
     """
@@ -122,6 +123,8 @@ class Ladders:
         index = self._splits.order(permutation)[:size]
         if self.method == "bayes":
             return _bayes(self._counts, self._splits, index)
+        if self.method == "means":
+            return _means(self._of_features(index), self._splits, index)
         parts = self._of_features(index) if self.method == "probe" else self._of_words(index)
         train, validation, test = parts
         splits = self._splits
@@ -211,6 +214,15 @@ def _bayes(counts: tuple[Any, Any, Any], splits: Splits, index: Any) -> float:
 
     model = MultinomialNB().fit(counts[0][index], splits.pool.labels[index])
     return float((model.predict(counts[2]) == splits.test.labels).mean())
+
+
+def _means(parts: tuple[Any, Any, Any], splits: Splits, index: Any) -> float:
+    train, _, test = parts
+    labels = splits.pool.labels[index]
+    classes = np.unique(labels)
+    means = np.stack([train[labels == one].mean(0) for one in classes])  # (C, H)
+    nearness = test @ means.T - (means**2).sum(1) / 2
+    return float((classes[nearness.argmax(axis=1)] == splits.test.labels).mean())
 
 
 def _encoded(opened: tuple[Any, Splits], one: Set, data: Path) -> list[Any]:

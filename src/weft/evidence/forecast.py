@@ -9,7 +9,7 @@ A bootstrap draws whole seeds, so that a seed's scores at all sizes, which nest,
 Efron and R. J. Tibshirani, An introduction to the bootstrap, 1993). Deviations from the mean are
 scaled by sqrt(S / (S - 1)), since S resampled seeds scatter less than S new ones. Every family is
 fitted to every replicate; the band is that of all curves, each family with its share, blurred by
-what the rule adds for each doubling beyond the largest size and by the noise of a mean over seeds.
+what the rule adds beyond the largest size and by the noise of a mean over seeds.
 """
 
 from __future__ import annotations
@@ -94,8 +94,12 @@ class Curve:
         return sizes / self.ladder.sizes[0]
 
     def _beyond(self, sizes: Floats) -> Floats:
-        doublings = np.log2(np.maximum(sizes / self.ladder.largest, 1.0))
-        return self.rule.per_doubling * (1 - self.ladder.means[-1]) * doublings
+        """(M,) standard deviation of what lies beyond the families; none up to the largest size."""
+        largest = self.ladder.largest
+        doublings = np.log2(np.maximum(sizes / largest, 1.0))
+        gain = self.mean(np.maximum(sizes, largest)) - self.mean(np.array([largest]))
+        error = 1 - self.ladder.means[-1]
+        return np.hypot(self.rule.per_gain * gain, self.rule.per_doubling * error * doublings)
 
 
 def forecast(
