@@ -51,7 +51,11 @@ def sizes_of(text: str, name: str = "sizes") -> tuple[int, ...]:
                 found=repr(part.strip()),
                 remedy="give all three, e.g. 250:16000:7, or whole numbers, e.g. 250,1000,4000",
             )
-        sizes += numbers if len(numbers) == 1 else _geometric(*numbers, name)
+        if len(numbers) == 1:
+            sizes += numbers
+        else:
+            first, last, count = numbers
+            sizes += _geometric(first, last, count, name)
     return tuple(sizes)
 
 

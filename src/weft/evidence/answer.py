@@ -104,7 +104,8 @@ def answer(
 
 
 def _outcome(curve: Curve, validation: int, target: float, level: float) -> Outcome:
-    sizes = np.geomspace(curve.ladder.sizes[0], REACH * curve.ladder.largest, _STEPS)
+    first, last = float(curve.ladder.sizes[0]), REACH * curve.ladder.largest
+    sizes: Floats = first * (last / first) ** np.linspace(0.0, 1.0, _STEPS)
     low, high = curve.band(sizes, level)
     central, early, late = (
         _first(sizes, scores, target) for scores in (curve.mean(sizes), high, low)
@@ -157,7 +158,7 @@ def _of_target(said: Answer, target: float, outcome: Outcome) -> str:
     match outcome:
         case Needed(labels, low, high, at_most):
             least = "at most " if at_most else "about "
-            between = "" if low == high else f" ({_rounded(low)} to {_rounded(high)})"
+            between = "" if low == high else f" ({_rounded(low, down=True)} to {_rounded(high)})"
             return (
                 f"{wanted} needs {least}{_rounded(labels)} labels in all, validation "
                 f"included{between}."
@@ -206,6 +207,7 @@ def _gain(share: float) -> str:
     return f"\u2212{text}" if share < 0 and float(text) else text
 
 
-def _rounded(labels: int) -> str:
-    """To two significant digits, as no forecast knows more."""
-    return f"{round(float(f'{labels:.2g}')):,}"
+def _rounded(labels: int, *, down: bool = False) -> str:
+    """Two significant digits, as no forecast knows more: up, so that what is said suffices."""
+    unit = 10 ** max(len(str(labels)) - 2, 0)
+    return f"{(labels // unit if down else -(-labels // unit)) * unit:,}"

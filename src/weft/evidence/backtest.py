@@ -164,6 +164,31 @@ def earned(summaries: Sequence[Summary]) -> dict[str, bool]:
     }
 
 
+def lead(
+    rows: Sequence[Judged], data: str, way: Way, rng: np.random.Generator
+) -> tuple[float, float, float]:
+    """The forecast's mean interval score less another way's, and its 95 % interval; shares.
+
+    The interval is a percentile bootstrap over ladders, whose forecasts of several sizes hang
+    together. All ladders of a data set share its test set and its pool, which it cannot know.
+    """
+    names = list(dict.fromkeys(row.name for row in rows if row.data == data))
+    differences = np.array(
+        [
+            _of_ladder(rows, data, name, "forecast") - _of_ladder(rows, data, name, way)
+            for name in names
+        ]
+    )
+    drawn = differences[rng.integers(0, len(names), (2000, len(names)))].mean(axis=1)
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return float(differences.mean()), float(low), float(high)
+
+
+def _of_ladder(rows: Sequence[Judged], data: str, name: str, way: Way) -> float:
+    own = [r.interval_score for r in rows if (r.data, r.name, r.way) == (data, name, way)]
+    return float(np.mean(own))
+
+
 def _mean(name: str, way: Way, rows: Sequence[Judged]) -> Summary:
     return Summary(
         name,

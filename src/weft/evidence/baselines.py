@@ -52,5 +52,5 @@ def _quantile(level: float, freedom: int) -> float:
 
 
 def _shaped(at: Sequence[int], mean: Any, half: Any, level: float) -> Forecast:
-    clip = (np.clip(ends, 0.0, 1.0) for ends in (mean, mean - half, mean + half))
-    return Forecast(tuple(at), *clip, level)
+    low, high = np.clip(mean - half, 0.0, 1.0), np.clip(mean + half, 0.0, 1.0)
+    return Forecast(tuple(at), np.clip(mean, 0.0, 1.0), low, high, level)

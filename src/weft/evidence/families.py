@@ -116,7 +116,7 @@ _PLACES = np.geomspace(0.1, 1000.0, 17)
 FAMILIES: dict[str, Family] = {
     one.name: one
     for one in (
-        Family("pow3", "a + b n^-c", np.geomspace(0.05, 2.0, 48)[:, None], _pow3),
+        Family("pow3", "a + b n^-c", np.geomspace(0.05, 2.0, 200)[:, None], _pow3),
         Family("pow4", "a + b (n + d)^-c", _grid(_RATES, np.geomspace(0.25, 64.0, 9)), _pow4),
         Family("mmf4", "a + b / (1 + (n / d)^c)", _grid(_RATES, _PLACES), _mmf4),
         Family("wbl4", "a + b exp(-(n / d)^c)", _grid(_RATES, _PLACES), _wbl4),
