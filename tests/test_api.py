@@ -166,6 +166,10 @@ def test_settings_and_their_faults() -> None:
         weft.Study("reviews.csv", recpe={})
 
 
+def test_sizes_may_stand_as_typed() -> None:
+    assert weft.Study("reviews.csv", sizes="16:64:3,84").config.sizes == (16, 32, 64, 84)
+
+
 def test_settings_of_data_and_backbone() -> None:
     study = weft.Study(
         {"source": "a/reviews.csv", "text": "body"}, backbone={"name": "x/tiny", "pooling": "mean"}

@@ -26,7 +26,7 @@ class Study:
             data, e.g. `{"source": "reviews.csv", "text": "body"}`.
         backbone: `minilm`, a folder or a hub id; or the settings of the backbone, e.g.
             `{"name": "minilm", "pooling": "cls"}`.
-        sizes: training sizes, ascending.
+        sizes: training sizes, ascending; or as typed, e.g. `"250:16000:7"`, which is a ladder of 7.
         seeds: how many seeds each size gets.
         methods: any of `lora`, `bitfit`, `full`, `probe`, `tfidf`.
         lora: the adapter; a `peft.LoraConfig` is taken as it is.
@@ -43,7 +43,7 @@ class Study:
         data: str | Path | Mapping[str, Any] = "demo",
         *,
         backbone: str | Mapping[str, Any] | None = None,
-        sizes: Sequence[int] | None = None,
+        sizes: Sequence[int] | str | None = None,
         seeds: int | None = None,
         methods: Sequence[str] | None = None,
         lora: LoraConfig | LoraSettings | Mapping[str, Any] | None = None,
@@ -52,7 +52,7 @@ class Study:
     ) -> None:
         over: dict[str, Any] = {
             **settings,
-            "sizes": None if sizes is None else list(sizes),
+            "sizes": sizes if sizes is None or isinstance(sizes, str) else list(sizes),
             "seeds": seeds,
             "methods": None if methods is None else list(methods),
             "lora": None if lora is None else _lora(lora),

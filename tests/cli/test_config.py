@@ -104,6 +104,15 @@ def test_a_toml_file_without_a_name_is_not_called_demo() -> None:
     assert tomllib.loads(said.out)["name"] == "reviews"
 
 
+@pytest.mark.usefixtures("fresh")
+def test_a_ladder_of_sizes_is_spelled_out() -> None:
+    said = weft("study", "reviews.csv", "--sizes", "8:32:3,64", "--show-config")
+    assert tomllib.loads(said.out)["sizes"] == [8, 16, 32, 64]
+    Path("my.toml").write_text('sizes = "8:32:3,64"\n[data]\nsource = "reviews.csv"\n')
+    said = weft("study", "my.toml", "--show-config")
+    assert tomllib.loads(said.out)["sizes"] == [8, 16, 32, 64]
+
+
 # Faults
 
 
@@ -145,6 +154,8 @@ def test_faults_between_settings_are_told_at_once_too() -> None:
     [
         (("--sizes", "many"), "--sizes takes whole numbers"),
         (("--sizes", "16,"), "--sizes takes whole numbers"),
+        (("--sizes", "8:32"), "FROM:TO:COUNT"),
+        (("--sizes", "8:32:3,16"), "sizes must ascend"),
         (("--seeds-at", "16"), "--seeds-at takes whole numbers"),
         (("--sizes", "32,16"), "sizes must ascend"),
         (("--sizes", "16", "--seeds-at", "32:2"), "seeds_at names 32"),

@@ -78,3 +78,15 @@ def test_probabilities_are_a_softmax_whatever_the_scale(
     assert np.allclose(found.sum(axis=1), 1)
     logits = x @ linear.weight.T + linear.bias
     assert (found.argmax(1) == logits.argmax(1)).all()
+
+
+def test_only_the_cs_asked_for_are_tried() -> None:
+    (train, y), (held, z) = blobs(2, 40, 0), blobs(2, 24, 1)
+    assert choose(train, y, held, z, 2, grid=(10.0,)).c == 10.0
+
+
+def test_classes_of_one_example_each_are_no_reason_to_warn() -> None:
+    (train, y), (held, z) = blobs(8, 10, 0), blobs(8, 24, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        choose(train, y, held, z, 8, grid=(1.0,))

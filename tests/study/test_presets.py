@@ -270,6 +270,10 @@ def test_toml_and_back_is_the_same(
     assert resolve(str(path), {}) == config
 
 
+def test_sizes_may_stand_as_typed() -> None:
+    assert resolve("reviews.csv", {"sizes": "250:1000:3,4000"}).sizes == (250, 500, 1000, 4000)
+
+
 # Faults
 
 
@@ -283,6 +287,11 @@ def test_toml_and_back_is_the_same(
         ({"zzzz": 1}, ("zzzz: there is no such setting",)),
         ({"sizes": [0]}, ("sizes.0", "greater than 0")),
         ({"sizes": []}, ("sizes",)),
+        (
+            {"sizes": "16:8:2", "epoch": 1},
+            ("climbs", "'16:8:2'", "epoch: there is no such setting"),
+        ),
+        ({"sizes": "8:32:3,16"}, ("sizes must ascend",)),
         ({"seeds_at": {10: 2}}, ("seeds_at names 10",)),
         ({"methods": []}, ("methods",)),
         ({"lora": {"bias": "all"}}, ("lora.bias", "'none'")),

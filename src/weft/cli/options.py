@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from weft.data.sizes import sizes_of
 from weft.errors import ConfigError
 
 _DATA, _MODEL, _RECIPE, _GRID, _BANK, _OUT = (
@@ -115,7 +116,12 @@ Evaluations = Annotated[
     int | None, _option("--evaluations", help="Validations of a run at most (20).", panel=_RECIPE)
 ]
 Sizes = Annotated[
-    str | None, _option("--sizes", help="Training sizes, e.g. 250,1000,4000.", panel=_GRID)
+    str | None,
+    _option(
+        "--sizes",
+        help="Training sizes, e.g. 250,1000,4000, or a ladder FROM:TO:COUNT, e.g. 250:16000:7.",
+        panel=_GRID,
+    ),
 ]
 Seeds = Annotated[int | None, _option("--seeds", help="Seeds per size (3).", panel=_GRID)]
 SeedsAt = Annotated[
@@ -202,7 +208,7 @@ def settings(given: Mapping[str, Any]) -> dict[str, Any]:
         if option in ("methods", "target_modules"):
             value = [part.strip() for part in value.split(",") if part.strip()]
         elif option == "sizes":
-            value = [_number(part, "--sizes", "250,1000,4000") for part in value.split(",")]
+            value = list(sizes_of(value, "--sizes"))
         elif option == "seeds_at":
             value = dict(_pair(part) for part in value.split(","))
         *above, leaf = place.split(".")

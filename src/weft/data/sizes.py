@@ -1,13 +1,14 @@
-"""Training sizes: the default ladder, and which of those asked for can be trained."""
+"""Training sizes: the default ladder, ladders as typed, and which sizes can be trained."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.errors import DataError
+from weft.errors import ConfigError, DataError
 
 
 def ladder(available: int) -> tuple[int, ...]:
@@ -25,6 +26,74 @@ def _friendly(size: float) -> int:
     power = 10.0 ** np.floor(np.log10(size))
     candidates = [power * m for m in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)]
     return round(min(candidates, key=lambda one: abs(float(np.log(one / size)))))
+
+
+def sizes_of(text: str, name: str = "sizes") -> tuple[int, ...]:
+    """Training sizes as typed: whole numbers and ladders FROM:TO:COUNT, separated by commas.
+
+    A ladder has COUNT whole numbers from FROM to TO, both included, each the same multiple of the
+    one before it up to rounding: `250:16000:7` is 250, 500, 1,000 ... 16,000. The order is the
+    one given; that sizes ascend is for the configuration to check.
+
+    Args:
+        text: e.g. `250,1000,4000` or `250:16000:7,56000`.
+        name: what the sizes are called where they were typed, for the error.
+
+    Raises:
+        ConfigError: a part is no whole number, or no ladder can be made of it.
+    """
+    sizes: list[int] = []
+    for part in text.split(","):
+        numbers = [_whole(number, text, name) for number in part.split(":")]
+        if len(numbers) not in (1, 3):
+            raise ConfigError(
+                f"{name}: a ladder is FROM:TO:COUNT",
+                found=repr(part.strip()),
+                remedy="give all three, e.g. 250:16000:7, or whole numbers, e.g. 250,1000,4000",
+            )
+        if len(numbers) == 1:
+            sizes += numbers
+        else:
+            first, last, count = numbers
+            sizes += _geometric(first, last, count, name)
+    return tuple(sizes)
+
+
+def _geometric(first: int, last: int, count: int, name: str) -> list[int]:
+    shown = f"'{first}:{last}:{count}'"
+    if not 0 < first < last:
+        raise ConfigError(
+            f"{name}: a ladder climbs from at least 1",
+            found=shown,
+            remedy="write the smaller size first, e.g. 250:16000:7",
+        )
+    if count < 2:
+        raise ConfigError(
+            f"{name}: a ladder has both its ends, so its COUNT is 2 or more",
+            found=shown,
+            remedy=f"e.g. {first}:{last}:2, or the size alone",
+        )
+    # no ladder of distinct whole numbers is longer; checked first, as COUNT may be any number
+    if count <= last - first + 1:
+        steps = [round(first * (last / first) ** (i / (count - 1))) for i in range(count)]
+        if all(below < above for below, above in pairwise(steps)):
+            return steps
+    raise ConfigError(
+        f"{name}: {count:,} sizes from {first:,} to {last:,} would repeat some",
+        found=shown,
+        remedy="ask for fewer, or for a wider ladder",
+    )
+
+
+def _whole(text: str, whole: str, name: str) -> int:
+    plain = text.strip().replace("_", "")
+    if not (plain.isascii() and plain.isdecimal()):
+        raise ConfigError(
+            f"{name} takes whole numbers and ladders FROM:TO:COUNT",
+            found=repr(text.strip()) if text.strip() == whole else f"{text.strip()!r} in {whole!r}",
+            remedy=f"e.g. {name} 250,1000,4000 or {name} 250:16000:7",
+        )
+    return int(plain)
 
 
 def balanced_part(counts: NDArray[np.int64]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -41,12 +42,14 @@ def choose(
     validation: Any,
     validation_labels: NDArray[np.int64],
     classes: int,
+    grid: Sequence[float] = _GRID,
 ) -> Fit:
     """Fits one model per C and returns the one with the lowest validation loss.
 
     Args:
         train, validation: features (B, H), dense or sparse.
         labels, validation_labels: (B,) class indices; train may lack some of the `classes`.
+        grid: the Cs tried, at least one.
     """
     from sklearn import linear_model, metrics  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
     from sklearn.exceptions import ConvergenceWarning  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
@@ -55,10 +58,12 @@ def choose(
     regression, judge = cast("Any", linear_model), cast("Any", metrics)
 
     best: tuple[float, Fit] | None = None
-    for c in _GRID:
+    for c in grid:
         with warnings.catch_warnings():
             # an unconverged C is judged by its validation loss like any other
             warnings.simplefilter("ignore", ConvergenceWarning)
+            # many classes of one or two examples are meant
+            warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
             model = regression.LogisticRegression(C=c, max_iter=300).fit(train, labels)
         rows = np.asarray(model.coef_), np.asarray(model.intercept_)
         parameters = rows[0].size + rows[1].size

@@ -11,6 +11,7 @@ from typing import Any, TypeGuard, cast
 from pydantic import ValidationError
 
 from weft.config import StudyConfig
+from weft.data.sizes import sizes_of
 from weft.errors import ConfigError
 
 Tree = dict[str, Any]
@@ -109,12 +110,13 @@ def resolve(data: str, over: Mapping[str, Any]) -> StudyConfig:
 
 
 def validated(tree: Tree) -> StudyConfig:
-    """The configuration that a tree of settings describes.
+    """The configuration that a tree of settings describes; `sizes` may stand as typed.
 
     Raises:
         ConfigError: one message for all faults, with the nearest right name for unknown ones.
     """
     config, faults = None, list[str]()
+    tree, amiss = _spelled_out(tree)
     try:
         config = StudyConfig.model_validate(tree)
     except ValidationError as error:
@@ -124,15 +126,27 @@ def validated(tree: Tree) -> StudyConfig:
         faults += _faults_between(StudyConfig.model_validate(sound))
     else:
         faults = _faults_between(config)
-    if config is None or faults:
+    if config is None or faults or amiss:
         raise ConfigError(
-            "These settings cannot be used: " + "; ".join(faults),
+            "These settings cannot be used: " + "; ".join([*amiss, *faults]),
             remedy="mend them; `weft study DATA --show-config` prints all settings there are",
         )
     return config
 
 
 _GRID = ("sizes", "seeds", "seeds_at", "methods")
+
+
+def _spelled_out(tree: Tree) -> tuple[Tree, list[str]]:
+    """The tree with sizes that stand as typed made numbers, and what is wrong with them."""
+    typed = tree.get("sizes")
+    if not isinstance(typed, str):
+        return tree, []
+    rest = {key: value for key, value in tree.items() if key != "sizes"}
+    try:
+        return {**rest, "sizes": list(sizes_of(typed))}, []
+    except ConfigError as error:
+        return rest, [f"{error.problem} (found {error.found}; {error.remedy})"]
 
 
 def _faults_between(config: StudyConfig) -> list[str]:
