@@ -228,7 +228,9 @@ def test_a_methods_own_settings_are_free_until_it_is_planned(place: Path, tmp_pa
         run(config(place, **both), tmp_path)
     assert "full.learning_rate: 0.0001 there, 2e-05 asked for" in str(caught.value.found)
     run(config(place, **both, **own, bitfit={"learning_rate": 1e-4}), tmp_path)
-@pytest.mark.parametrize("method", ["lora", "bitfit", "full", "probe", "tfidf"])
+
+
+@pytest.mark.parametrize("method", ["lora", "probe", "tfidf"])
 def test_a_temperature_is_saved_with_the_model(place: Path, tmp_path: Path, method: str) -> None:
     from weft.evidence.calibration.temperature import apply, fit
     from weft.export import card
