@@ -230,8 +230,14 @@ def test_a_methods_own_settings_are_free_until_it_is_planned(place: Path, tmp_pa
     run(config(place, **both, **own, bitfit={"learning_rate": 1e-4}), tmp_path)
 
 
-@pytest.mark.parametrize("method", ["lora", "probe", "tfidf"])
-def test_a_temperature_is_saved_with_the_model(place: Path, tmp_path: Path, method: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "learns"),
+    [("lora", True), ("bitfit", False), ("full", False), ("probe", True), ("tfidf", True)],
+)
+def test_a_temperature_is_saved_with_the_model(
+    place: Path, tmp_path: Path, method: str, learns: bool
+) -> None:
+    """Of a model that says nothing of validation it is the bound, with a reason beside it."""
     from weft.evidence.calibration.temperature import apply, fit
     from weft.export import card
     from weft.methods.predictor import load_predictor
@@ -251,7 +257,8 @@ def test_a_temperature_is_saved_with_the_model(place: Path, tmp_path: Path, meth
     assert saved.temperature == fit(own.probabilities, own.labels).value
     assert outcome.extra["temperature"] == saved.temperature
     assert saved.examples == len(splits.validation) == 45
-    assert saved.reason is None
+    assert saved.reason == fit(own.probabilities, own.labels).reason
+    assert (saved.reason is None) == learns
     # what is kept of the run itself is uncalibrated, and what the model says later is not
     model = load_predictor(folder / "adapter")
     texts = splits.test.texts
