@@ -27,7 +27,8 @@ from weft.evidence.difference import paired_difference
 from weft.evidence.equivalence import equivalence
 from weft.evidence.f1 import f1_interval
 from weft.evidence.interval import Interval
-from weft.evidence.intervals import accuracy_interval, loss_interval, t_quantile, wilson
+from weft.evidence.intervals import accuracy_interval, loss_interval, t_quantile
+from weft.evidence.proportion import score_ends
 from weft.randomness import generator_for
 
 SEEDS, EXAMPLES, SEED_SD = (3, 5, 10), (200, 872), (0.0, 0.5, 1.5)
@@ -55,7 +56,7 @@ def accuracy(world: World, cell: Cell, generator: np.random.Generator) -> NDArra
     binomial = parts.mean * (1 - parts.mean)
     df = (cell[0] - 1) / max((parts.seed_part / parts.variance) ** 2, 1e-9)
     number = binomial / max(parts.variance, binomial / answers.size)
-    low, high = wilson(parts.mean, number, t_quantile(0.95, df))
+    low, high = score_ends(parts.mean, number, t_quantile(0.95, df))
     offered = covers(accuracy_interval(answers), world.accuracy)
     return np.array([offered, low <= world.accuracy <= high])
 

@@ -22,6 +22,7 @@ from weft.evidence.interval import (
     Interval,
     not_offered,
 )
+from weft.evidence.proportion import score_ends
 
 _scipy = cast(Any, _stats)
 
@@ -92,15 +93,6 @@ def adapter_loss(loss: NDArray[np.float64], level: float = 0.95) -> Interval:
     return _interval(loss[None], level, "loss", binary=False, adapter=True)
 
 
-def wilson(share: float, number: float, quantile: float) -> tuple[float, float]:
-    """Wilson's bounds of a share seen among a number of examples, which need not be whole."""
-    spread = quantile**2 / number
-    centre = (share + spread / 2) / (1 + spread)
-    half = quantile * math.sqrt(share * (1 - share) / number + spread / (4 * number))
-    half /= 1 + spread
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
 def words(score: str, seeds: int, adapter: bool) -> tuple[str, str]:
     """The estimand and the noise covered, for a score over this many seeds or of one adapter."""
     if adapter:
@@ -154,10 +146,9 @@ def _wilson(
 ) -> tuple[float, float, float]:
     """Bounds of an accuracy, and the variance of it that was used."""
     binomial = share * (1 - share)
-    if binomial == 0:
-        return *wilson(share, examples, quantile), 0.0
-    variance = max(variance, binomial / answers)
-    return *wilson(share, binomial / variance, quantile), variance
+    used = max(variance, binomial / answers) if binomial else 0.0
+    low, high = score_ends(share, binomial / used if used else examples, quantile)
+    return float(low), float(high), used
 
 
 def _skewed(quantile: float, skewness: float) -> float:

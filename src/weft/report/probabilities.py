@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from weft.evidence.calibration.abstention import at, curve
 from weft.evidence.calibration.judge import Estimate, log_loss_each
 from weft.evidence.calibration.prior import Shift, corrected, shift
-from weft.evidence.calibration.proportion import wilson
 from weft.evidence.calibration.reliability import BINS
 from weft.evidence.calibration.threshold import Threshold, for_answer, for_class
+from weft.evidence.proportion import wilson
 from weft.report.calibration import COVERAGE, Best, Cell, best, cells
 from weft.report.formats import MISSING, count, percent, points, share, three, whole
 from weft.report.markdown import code, markdown_table

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.evidence.calibration.made import calibrated, softmax
 
 from weft.evidence.calibration.abstention import COVERAGES, at, curve
-from weft.evidence.calibration.proportion import wilson
+from weft.evidence.proportion import wilson
 
 
 def two_classes(sure: list[float], right: list[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tests.evidence.calibration.made import calibrated, softmax
 
-from weft.evidence.calibration.proportion import lower_bound
 from weft.evidence.calibration.threshold import for_answer, for_class, for_precision
+from weft.evidence.proportion import lower_bound
 from weft.randomness import generator_for
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.evidence.calibration.proportion import wilson
+from weft.evidence.proportion import wilson
 
 COVERAGES = (0.5, 0.8, 0.9, 0.95, 1.0)
 """Shares of the examples at which the curve is read."""

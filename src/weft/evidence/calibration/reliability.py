@@ -8,7 +8,7 @@ from math import pi
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.evidence.calibration.proportion import wilson
+from weft.evidence.proportion import wilson
 
 BINS = 15
 """Of a reliability diagram and of the calibration error; fewer where there are fewer examples."""

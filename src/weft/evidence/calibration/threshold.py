@@ -17,7 +17,7 @@ from math import ceil, log
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.evidence.calibration.proportion import at_most, lower_bound
+from weft.evidence.proportion import at_most, lower_bound
 
 _STARTS = (1, 2, 4)
 _STEP = 1.05  # from one threshold of a sequence to the next: this many times the answers

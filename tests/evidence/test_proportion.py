@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from weft.evidence.calibration.proportion import at_most, lower_bound, wilson
+from weft.evidence.proportion import at_most, lower_bound, wilson
 
 CASES = [(0, 1), (1, 1), (3, 10), (0, 50), (50, 50), (431, 436)]
 

@@ -27,7 +27,21 @@ def wilson(
     """
     n = np.asarray(trials, dtype=np.float64)
     share = np.asarray(right, dtype=np.float64) / n
-    z = NormalDist().inv_cdf(0.5 + level / 2)
+    return score_ends(share, n, NormalDist().inv_cdf(0.5 + level / 2))
+
+
+def score_ends(
+    share: ArrayLike, number: ArrayLike, quantile: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Wilson's ends for shares seen among numbers of examples, which need not be whole.
+
+    Args:
+        share: 0 to 1, any shape.
+        number: above 0; broadcasts with `share`.
+        quantile: two-sided, of the standardised share.
+    """
+    share, n = np.asarray(share, dtype=np.float64), np.asarray(number, dtype=np.float64)
+    z = quantile
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     # rounding must not part the ends from a share of 0 or 1
