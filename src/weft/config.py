@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
@@ -86,6 +87,18 @@ class Recipe(Settings):
     """Steps that a run takes at least: a small training set gets more epochs until it has them."""
     evaluations: PositiveInt = 20
     """Validations of a run at most; where there are more epochs, one every few."""
+
+    def steps_per_epoch(self, size: int) -> int:
+        """Optimiser steps in one pass over `size` examples; the last batch may be smaller."""
+        return math.ceil(size / self.batch_size)
+
+    def epochs_at(self, size: int) -> int:
+        """Passes over `size` examples at most: more than `epochs` where `min_steps` asks."""
+        return max(self.epochs, math.ceil(self.min_steps / self.steps_per_epoch(size)))
+
+    def steps_at(self, size: int) -> int:
+        """Optimiser steps of a run over `size` examples at most."""
+        return self.epochs_at(size) * self.steps_per_epoch(size)
 
 
 class BitfitSettings(Settings):

@@ -70,5 +70,4 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
 
 def steps_of(config: StudyConfig, size: int) -> int:
     """Optimiser steps of one run at most, of a method that trains by steps."""
-    recipe, steps = config.recipe, -(-size // config.recipe.batch_size)
-    return steps * max(recipe.epochs, -(-recipe.min_steps // steps))
+    return config.recipe.steps_at(size)

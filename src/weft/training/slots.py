@@ -31,22 +31,17 @@ class Job:
     @property
     def steps_per_epoch(self) -> int:
         """Optimiser steps in one pass; the last batch may be smaller."""
-        return math.ceil(len(self.labels) / self.recipe.batch_size)
-
-    @property
-    def epochs(self) -> int:
-        """Passes over the data at most: more than the recipe's where its floor of steps asks."""
-        return max(self.recipe.epochs, math.ceil(self.recipe.min_steps / self.steps_per_epoch))
+        return self.recipe.steps_per_epoch(len(self.labels))
 
     @property
     def total_steps(self) -> int:
         """Steps until the learning rate reaches 0."""
-        return self.epochs * self.steps_per_epoch
+        return self.recipe.steps_at(len(self.labels))
 
     @property
     def epochs_between(self) -> int:
         """Epochs from one validation to the next."""
-        return math.ceil(self.epochs / self.recipe.evaluations)
+        return math.ceil(self.recipe.epochs_at(len(self.labels)) / self.recipe.evaluations)
 
 
 @dataclass
