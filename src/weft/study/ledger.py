@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from weft.evidence.scores import Scores
-from weft.study.ledger_file import faults_of, open_ledger
+from weft.study.ledger_file import faults_of, open_ledger, transaction
 from weft.study.record import EpochRow, Outcome, RunKey, SplitName, Status
 
 if TYPE_CHECKING:
@@ -200,15 +200,8 @@ class Ledger:
 
     @contextmanager
     def _transaction(self, kind: str = "IMMEDIATE") -> Generator[None]:
-        with faults_of(self.path):
-            self._db.execute(f"BEGIN {kind}")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # some faults end the transaction by themselves
-                    self._db.execute("ROLLBACK")
-                raise
+        with faults_of(self.path), transaction(self._db, kind):
+            yield
 
     def _set_status(self, run_id: str, status: Status, error: str | None = None) -> None:
         changed = self._db.execute(

@@ -169,6 +169,19 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
+@contextmanager
+def transaction(db: sqlite3.Connection, kind: str = "IMMEDIATE") -> Generator[None]:
+    """All that is done inside, or nothing of it."""
+    db.execute(f"BEGIN {kind}")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:  # some faults end the transaction by themselves
+            db.execute("ROLLBACK")
+        raise
+
+
 def _number(db: sqlite3.Connection, sql: str) -> int:
     return int(db.execute(sql).fetchone()[0])
 
@@ -176,19 +189,13 @@ def _number(db: sqlite3.Connection, sql: str) -> int:
 def _create_if_new(db: sqlite3.Connection) -> None:
     if _number(db, "SELECT count(*) FROM sqlite_master"):
         return
-    db.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(db):
         # Again, now that no other process can create it.
         if not _number(db, "SELECT count(*) FROM sqlite_master"):
             for statement in _SCHEMA.split(";"):
                 db.execute(statement)
             db.execute(f"PRAGMA application_id = {_APPLICATION}")
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
 
 
 def _added_since(version: int) -> dict[str, list[str]]:
@@ -205,18 +212,12 @@ def _migrate(db: sqlite3.Connection) -> None:
     """Brings an older ledger to this version, at once or not at all."""
     if _number(db, "PRAGMA user_version") == SCHEMA_VERSION:
         return
-    db.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(db):
         # Again, now that no other process can do it.
         for table, columns in _added_since(_number(db, "PRAGMA user_version")).items():
             for column in columns:
                 db.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
 
 
 def _stand_in(db: sqlite3.Connection) -> None:

@@ -53,13 +53,14 @@ def write_predictions(
 
 
 def read_predictions(path: Path, split: str) -> tuple[NDArray[np.object_], NDArray[np.float64]]:
-    """The labels predicted on a split (B,), and the probability of each (B,)."""
-    import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
+    """The labels predicted on a split (B,), and the probability of each (B,).
 
-    table = cast("Any", pq).read_table(path, filters=[("split", "=", split)]).to_pandas()
-    predicted = table["predicted"].to_numpy(dtype=object)
-    sure = table[[name for name in table.columns if name.startswith("p:")]].to_numpy().max(axis=1)
-    return predicted, sure
+    Raises:
+        StudyError: there is no such file, or it is damaged.
+    """
+    own = read_probabilities(path)[split]
+    names = np.asarray(own.label_names, dtype=object)
+    return names[own.probabilities.argmax(axis=1)], own.probabilities.max(axis=1)
 
 
 def read_probabilities(path: Path) -> dict[str, Predicted]:
