@@ -66,16 +66,17 @@ def _parameters(console: Console, config: StudyConfig, classes: int) -> None:
     model, head, origin = skeleton(config.backbone, classes)
     console.print(f"backbone  {config.backbone.name}: {origin}")
     updates: dict[str, Update] = {"lora": config.lora, "bitfit": "biases", "full": "all"}
-    stepped = [method for method in STEPPED if method in config.methods]
-    for method in stepped or ["lora"]:
-        trainable, total, _ = count_parameters(model, head, updates[method])
-        name = "trains    " if method == (stepped or ["lora"])[0] else "          "
-        which = f", {method}" if len(stepped) > 1 else ""
+    shown = [method for method in STEPPED if method in config.methods] or ["lora"]
+    counts = {method: count_parameters(model, head, updates[method]) for method in shown}
+    heading = "trains"
+    for method, (trainable, total, _) in counts.items():
+        which = f", {method}" if len(shown) > 1 else ""
         share = f"{trainable:,} of {total:,} parameters ({trainable / total:.2%})"
-        console.print(f"{name}{share}{which}")
-    if isinstance(model, MeanClassifier) or (stepped and "lora" not in stepped):
+        console.print(f"{heading:<10}{share}{which}")
+        heading = ""
+    if isinstance(model, MeanClassifier) or "lora" not in counts:
         return  # PEFT knows the bare encoder's adapter only, without this head
-    trainable, _, peft_total = count_parameters(model, head, config.lora)
+    trainable, _, peft_total = counts["lora"]
     console.print(
         f"          PEFT prints {trainable:,} of {peft_total:,} ({trainable / peft_total:.2%}): it "
         "counts the head's frozen original beside its trained copy"

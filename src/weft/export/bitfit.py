@@ -14,6 +14,7 @@ from safetensors.torch import (
 from torch import Tensor
 
 from weft.errors import AdapterError
+from weft.export.tensors import portable, renamed
 from weft.nn.bank import Bank
 from weft.nn.shapes import PREFIX
 
@@ -27,10 +28,7 @@ def save_biases(folder: Path, bank: Bank, state: Mapping[str, Tensor]) -> None:
         bank: gives the tokenizer; its slots are not read.
         state: the run's tensors, as `Bank.state` has them; saved under transformers' names.
     """
-    tensors = {
-        name.removeprefix(PREFIX): tensor.detach().float().cpu().contiguous()
-        for name, tensor in state.items()
-    }
+    tensors = renamed(portable(state), PREFIX, "")
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
     cast("Any", bank.backbone.tokenizer).save_pretrained(str(folder))
 
@@ -48,7 +46,7 @@ def read_biases(folder: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
             f"the biases in {folder} are damaged", found=str(error), remedy="train them again"
         ) from error
     head = tuple(name.removesuffix(".weight") for name in tensors if name.endswith(".weight"))
-    return {PREFIX + name: tensor for name, tensor in tensors.items()}, head
+    return renamed(tensors, "", PREFIX), head
 
 
 def restore_biases(bank: Bank, state: Mapping[str, Tensor], where: str) -> None:

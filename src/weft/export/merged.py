@@ -24,6 +24,7 @@ from transformers.utils import logging
 
 from weft.errors import AdapterError
 from weft.export.peft import HEAD
+from weft.export.tensors import portable, renamed
 from weft.nn.backbone import Backbone
 from weft.nn.bank import Bank
 from weft.nn.shapes import PREFIX
@@ -42,10 +43,7 @@ def save_whole(
         labels: names of the classes, in their order.
     """
     mean = backbone.source.pooling == "mean"
-    tensors = {
-        name.removeprefix(PREFIX): tensor.detach().float().cpu().contiguous()
-        for name, tensor in state.items()
-    }
+    tensors = renamed(portable(state), PREFIX, "")
     if mean:
         head = {name: t for name, t in tensors.items() if not name.startswith(_BASE)}
         save_file(head, folder / HEAD, metadata={"format": "pt"})
@@ -86,7 +84,7 @@ def restore_head(bank: Bank, folder: Path) -> None:
         return
     own = bank.state(0)
     try:
-        head = {PREFIX + name: tensor for name, tensor in load_file(folder / HEAD).items()}
+        head = renamed(load_file(folder / HEAD), "", PREFIX)
         if {n: t.shape for n, t in head.items()} != {n: t.shape for n, t in own.items()}:
             raise ValueError("its tensors are not those of this encoder")
     except (OSError, ValueError, SafetensorError) as error:

@@ -24,6 +24,7 @@ from torch import Tensor
 from weft.config import LoraSettings
 from weft.errors import AdapterError
 from weft.export.card import BackboneCard
+from weft.export.tensors import portable, renamed
 from weft.nn.backbone import Backbone
 from weft.nn.bank import Bank
 from weft.nn.shapes import PREFIX
@@ -87,18 +88,14 @@ def save_adapter(folder: Path, bank: Bank, state: Mapping[str, Tensor]) -> None:
     }
     text = json.dumps(fields, indent=2, sort_keys=True)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
-    tensors = {name: tensor.detach().float().cpu().contiguous() for name, tensor in state.items()}
+    tensors = portable(state)
     if mean:
         head = {name: t for name, t in tensors.items() if ".lora_" not in name}
         tensors = {name: t for name, t in tensors.items() if name not in head}
-        save_file(_renamed(head, PREFIX, ""), folder / HEAD, metadata={"format": "pt"})
-        tensors = _renamed(tensors, f"{PREFIX}base.", PREFIX)
+        save_file(renamed(head, PREFIX, ""), folder / HEAD, metadata={"format": "pt"})
+        tensors = renamed(tensors, f"{PREFIX}base.", PREFIX)
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
     cast("Any", backbone.tokenizer).save_pretrained(str(folder))
-
-
-def _renamed(tensors: Mapping[str, Tensor], old: str, new: str) -> dict[str, Tensor]:
-    return {new + name.removeprefix(old): tensor for name, tensor in tensors.items()}
 
 
 @dataclass(frozen=True)
@@ -127,8 +124,8 @@ def read_adapter(folder: Path) -> SavedAdapter:
         state = load_file(folder / WEIGHTS)
         mean = (folder / HEAD).is_file()
         if mean:
-            state = _renamed(state, PREFIX, f"{PREFIX}base.")
-            state |= _renamed(load_file(folder / HEAD), "", PREFIX)
+            state = renamed(state, PREFIX, f"{PREFIX}base.")
+            state |= renamed(load_file(folder / HEAD), "", PREFIX)
     except FileNotFoundError as error:
         pickled = " (adapter_model.bin is pickled, which weft never opens)"
         raise AdapterError(
