@@ -19,8 +19,8 @@ from weft.evidence.intervals import (
     adapter_accuracy,
     adapter_loss,
     loss_interval,
-    wilson,
 )
+from weft.evidence.proportion import score_ends
 from weft.evidence.recipe import adapter_intervals, recipe_intervals
 from weft.randomness import generator_for
 
@@ -118,7 +118,7 @@ def test_below_three_seeds_training_noise_is_not_measured() -> None:
     assert found.noise == EXAMPLES_ONLY
     assert "2 trained seeds" in found.estimand
     p, variance = two.mean(), two.mean(axis=0).var() / 300
-    bounds = wilson(p, p * (1 - p) / variance, stats.norm.ppf(0.975))
+    bounds = score_ends(p, p * (1 - p) / variance, stats.norm.ppf(0.975))
     assert (found.low, found.high) == (pytest.approx(bounds[0]), pytest.approx(bounds[1]))
     assert loss_interval(np.exp(two)).noise == EXAMPLES_ONLY
     assert accuracy_interval(table(3, 300)).noise == CROSSED
@@ -157,7 +157,7 @@ def test_seeds_that_cancel_out_still_leave_an_interval() -> None:
     halves[0, ::2] = halves[1, 1::2] = 1
     assert halves.mean(axis=0).var() == 0
     found = accuracy_interval(halves)
-    assert found.low == pytest.approx(wilson(0.5, 200, 1.959964)[0])
+    assert found.low == pytest.approx(score_ends(0.5, 200, 1.959964)[0])
 
 
 def test_losses_that_are_all_alike_have_no_interval() -> None:
