@@ -31,6 +31,7 @@ SETTINGS: dict[str, tuple[Any, frozenset[str]]] = {
     "data.label": ("class", ALL),
     "data.positive": ("negative", ALL),
     "data.validation_size": (500, ALL),
+    "data.validation": ("disjoint", ALL),
     "data.balance": ("stratified", ALL),
     "backbone.name": ("tiny", NONE),  # its weights' hash counts
     "backbone.revision": ("main", NONE),
@@ -86,6 +87,7 @@ def test_sst2_is_the_published_study() -> None:
         "data.label": None,
         "data.positive": None,
         "data.validation_size": 1000,
+        "data.validation": "random",
         "data.balance": "balanced",
         "backbone.name": "bert-base-uncased",
         "backbone.revision": None,
