@@ -334,6 +334,13 @@ def test_an_id_changes_with_the_data_the_weights_and_the_draw() -> None:
     assert moved(ids({}), ids({}, backbone="other")) == ENCODED
 
 
+def test_ids_stay_when_settings_are_added() -> None:
+    """Finished runs of older studies are found again by these."""
+    found = ids({})
+    assert found["probe", 16, 0] == "probe-16-0-30e9b2c7"
+    assert found["tfidf", 32, 0] == "tfidf-32-0-f042c68c"
+
+
 def test_an_encoder_that_is_not_there_does_not_change_what_needs_none() -> None:
     config = resolve("reviews.csv", {"methods": ["tfidf"], "sizes": [16]})
     alone = plan(config, splits(), {"data": "d"})

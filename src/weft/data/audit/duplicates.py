@@ -55,7 +55,7 @@ class Duplicates:
 
 
 def find_duplicates(corpus: Corpus) -> Duplicates:
-    """Compares all examples with all; exact is by the normalised text, near as `near_pairs` says."""
+    """Compares all examples: exact by the normalised text, near as `near_pairs` says."""
     places: dict[str, int] = {}
     text_of = np.array([places.setdefault(key, len(places)) for key in corpus.keys], np.int64)
     pairs = near_pairs(list(places))

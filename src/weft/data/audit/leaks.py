@@ -36,8 +36,8 @@ class Leak:
     """Stand whole in a train example."""
     either: int
     share_run: int
-    """Share at least `RUN` tokens in a row with some train example; tokens are what blanks separate,
-    so punctuation that stands alone is one."""
+    """Share at least `RUN` tokens in a row with some train example; tokens are what blanks
+    separate, so punctuation that stands alone is one."""
     train: int
     """Train examples that hold, or lie in, one of this split."""
     shown: tuple[Overlap, ...]
@@ -66,7 +66,9 @@ def _leak(corpus: Corpus, name: Split, train: Runs, tokens: Runs) -> Leak:
         either=int(either.sum()),
         share_run=int(sharing(Runs.of(corpus.of(name), str.split), tokens, RUN).sum()),
         train=int(((train_lies >= 0) | (train_holds >= 0)).sum()),
-        shown=tuple(_overlap(corpus, name, own, train, k, holder[k], held[k]) for k in chosen),
+        shown=tuple(
+            _overlap(corpus, name, own, train, k, int(holder[k]), int(held[k])) for k in chosen
+        ),
     )
 
 

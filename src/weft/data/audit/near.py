@@ -19,7 +19,10 @@ THRESHOLD = 0.8
 """Jaccard index from which two texts are near."""
 SHINGLE = 5
 """Characters of a shingle; a shorter text is one shingle."""
-_BANDS, _ROWS = 16, 5  # a pair of index s is proposed with 1 - (1 - s^5)^16: 0.998 at 0.8, 0.4 at 0.5
+_BANDS, _ROWS = (
+    16,
+    5,
+)  # a pair of index s is proposed with 1 - (1 - s^5)^16: 0.998 at 0.8, 0.4 at 0.5
 _CHUNK = 4096  # texts, or pairs, worked on at once; bounds memory
 _MIX = (0x9FB21C651E98DF25, 0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53)
 
@@ -95,7 +98,9 @@ def shingles(texts: Sequence[str]) -> tuple[NDArray[np.uint64], Ints]:
     lengths = np.array([len(text) for text in padded], np.int64)
     owners = np.repeat(np.arange(len(texts)), lengths - SHINGLE + 1)
     begin = np.concatenate([[0], np.cumsum(lengths)])[:-1]
-    starts = np.arange(len(owners)) + (SHINGLE - 1) * owners  # each text ends with 4 that begin none
+    starts = (
+        np.arange(len(owners)) + (SHINGLE - 1) * owners
+    )  # each text ends with 4 that begin none
     assert len(begin) == 0 or int(starts[-1]) + SHINGLE == int(begin[-1] + lengths[-1])
     first, second, third = (np.uint64(number) for number in _MIX)
     hashes = line[starts]
