@@ -12,6 +12,7 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 
 Method = Literal["bitfit", "full", "lora", "probe", "tfidf"]
 Balance = Literal["auto", "balanced", "stratified", "strict"]
+Validation = Literal["random", "disjoint"]
 Pooling = Literal["auto", "cls", "mean"]
 Precision = Literal["auto", "bf16", "float32", "float64"]
 
@@ -41,6 +42,9 @@ class DataSettings(Settings):
     """The label that counts as positive for two classes; None: found, and said."""
     validation_size: PositiveInt | None = None
     """Examples that select; None: min(1,000, 10 % of train), or the data's own validation split."""
+    validation: Validation = "random"
+    """disjoint: train loses the examples that contain, or lie in, a validation example; sizes end
+    where balance would."""
     balance: Balance = "auto"
     """How a training set is drawn: auto is balanced for two classes and stratified for more."""
 

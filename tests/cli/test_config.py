@@ -11,6 +11,7 @@ from tests.cli.command import NEW_PROCESS, SMALL, process, weft
 
 _LINE = (
     "--text text --label label --positive pos --validation-size 8 --balance stratified "
+    "--validation disjoint "
     "--backbone tiny --revision main --pooling mean --precision float64 --max-length 24 "
     "--r 4 --lora-alpha 6.5 --lora-dropout 0.2 --target-modules query,key "
     "--learning-rate 1e-3 --bitfit-learning-rate 2e-3 --full-learning-rate 3e-5 "
@@ -50,6 +51,7 @@ def test_every_option_arrives() -> None:
             "label": "label",
             "positive": "pos",
             "validation_size": 8,
+            "validation": "disjoint",
             "balance": "stratified",
         },
         "backbone": {

@@ -32,6 +32,7 @@ SETTINGS: dict[str, tuple[Any, frozenset[str]]] = {
     "data.label": ("class", ALL),
     "data.positive": ("negative", ALL),
     "data.validation_size": (500, ALL),
+    "data.validation": ("disjoint", ALL),
     "data.balance": ("stratified", ALL),
     "backbone.name": ("tiny", NONE),  # its weights' hash counts
     "backbone.revision": ("main", NONE),
@@ -91,6 +92,7 @@ def test_sst2_is_the_published_study() -> None:
         "data.label": None,
         "data.positive": None,
         "data.validation_size": 1000,
+        "data.validation": "random",
         "data.balance": "balanced",
         "backbone.name": "bert-base-uncased",
         "backbone.revision": None,
@@ -355,6 +357,13 @@ def test_an_id_changes_with_the_data_the_weights_and_the_draw() -> None:
     assert moved(ids({}), ids({}, data="other")) == ALL
     assert moved(ids({}), ids({}, name="other")) == ALL
     assert moved(ids({}), ids({}, backbone="other")) == ENCODED
+
+
+def test_ids_stay_when_settings_are_added() -> None:
+    """Finished runs of older studies are found again by these."""
+    found = ids({})
+    assert found["probe", 16, 0] == "probe-16-0-30e9b2c7"
+    assert found["tfidf", 32, 0] == "tfidf-32-0-f042c68c"
 
 
 def test_an_encoder_that_is_not_there_does_not_change_what_needs_none() -> None:

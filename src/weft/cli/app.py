@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from weft.cli.check import check
 from weft.cli.doctor import doctor
 from weft.cli.predict import predict
 from weft.cli.report import report
@@ -24,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _INTERRUPTED = 130
-for command in (study, train, predict, report, doctor):
+for command in (study, train, predict, check, report, doctor):
     app.command()(command)
 
 

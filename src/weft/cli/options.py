@@ -49,6 +49,14 @@ ValidationSize = Annotated[
     int | None,
     _option("--validation-size", help="Examples that select; else min(1,000, 10 %).", panel=_DATA),
 ]
+Validation = Annotated[
+    str | None,
+    _option(
+        "--validation",
+        help="random, or disjoint: train loses what contains or lies in a validation example.",
+        panel=_DATA,
+    ),
+]
 Balance = Annotated[
     str | None,
     _option(
@@ -162,6 +170,7 @@ _PLACES = {
     "label": "data.label",
     "positive": "data.positive",
     "validation_size": "data.validation_size",
+    "validation": "data.validation",
     "balance": "data.balance",
     "backbone": "backbone.name",
     "revision": "backbone.revision",

@@ -13,6 +13,7 @@ def study(
     label: o.Label = None,
     positive: o.Positive = None,
     validation_size: o.ValidationSize = None,
+    validation: o.Validation = None,
     balance: o.Balance = None,
     backbone: o.Backbone = None,
     revision: o.Revision = None,

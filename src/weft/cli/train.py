@@ -29,6 +29,7 @@ def train(
     label: o.Label = None,
     positive: o.Positive = None,
     validation_size: o.ValidationSize = None,
+    validation: o.Validation = None,
     balance: o.Balance = None,
     backbone: o.Backbone = None,
     revision: o.Revision = None,

@@ -118,7 +118,8 @@ def _examples(
                 remedy="Correct the label, delete the example, or add examples of the class to "
                 "train.",
             )
-    return Examples(texts, pairs, np.array([index[name] for name in names], np.int64))
+    labels = np.array([index[name] for name in names], np.int64)
+    return Examples(texts, pairs, labels, np.array(table.positions, np.int64))
 
 
 def _texts(table: Table, column: str) -> tuple[str, ...]:

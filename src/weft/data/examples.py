@@ -18,6 +18,9 @@ class Examples:
     """Second text of each pair; None where examples are single texts."""
     labels: NDArray[np.int64]
     """(B,) index into the data set's label_names."""
+    lines: NDArray[np.int64] | None = None
+    """(B,) line of the file, or row of the table, that each was read from, counted from 1; None
+    where they were read from none."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -26,7 +29,8 @@ class Examples:
         """The examples at these places, in this order. index: (any,) integers."""
         at = cast(list[int], index.tolist())
         pairs = None if self.pairs is None else tuple(self.pairs[i] for i in at)
-        return Examples(tuple(self.texts[i] for i in at), pairs, self.labels[index])
+        lines = None if self.lines is None else self.lines[index]
+        return Examples(tuple(self.texts[i] for i in at), pairs, self.labels[index], lines)
 
 
 @dataclass(frozen=True)

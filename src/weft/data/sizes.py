@@ -105,6 +105,19 @@ def balanced_part(counts: NDArray[np.int64]) -> int:
     return len(counts) * least + int((counts > least).sum())
 
 
+def capped(sizes: Sequence[int], available: int, balanced: bool) -> tuple[list[int], list[str]]:
+    """The sizes, none above `available`; and a note where some were brought down to it."""
+    above = [size for size in sizes if size > available]
+    if not above:
+        return list(sizes), []
+    what = "can be drawn balanced from" if balanced else "there are in"
+    note = (
+        f"{available:,} is the most that {what} what remains: "
+        f"it stands for {', '.join(f'{size:,}' for size in above)}."
+    )
+    return sorted({min(size, available) for size in sizes}), [note]
+
+
 class SizeCheck:
     """What a prefix of the pool's order can hold.
 

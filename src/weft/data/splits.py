@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.config import DataSettings
+from weft.data.disjoint import drop_overlapping
 from weft.data.examples import Examples, LabelledText
 from weft.data.sampling import balanced_order, stratified_order
-from weft.data.sizes import SizeCheck, balanced_part, ladder
+from weft.data.sizes import SizeCheck, balanced_part, capped, ladder
 from weft.data.validation import set_validation_apart
 from weft.randomness import generator_for
 
@@ -31,7 +32,8 @@ class Splits:
     test: Examples
     balance: Literal["balanced", "stratified"]
     available: int
-    """The largest training size: the whole pool, or under `strict` what can be balanced of it."""
+    """The largest training size: the whole pool, or what can be balanced of it, under `strict` and
+    where a disjoint validation set has thinned out a balanced pool."""
     sizes: tuple[int, ...]
     """Training sizes, all of which can be trained: those asked for, else the ladder."""
     notes: tuple[str, ...]
@@ -51,6 +53,9 @@ class Splits:
 def split(data: LabelledText, settings: DataSettings, sizes: Sequence[int] | None) -> Splits:
     """Draws the validation set, if the data bring none, and checks that all sizes can be trained.
 
+    With `validation` disjoint the validation set is the same, the pool loses what overlaps it, and
+    sizes that are then too large are brought down to the largest there is.
+
     Args:
         sizes: training sizes asked for; None: a ladder of what is there.
 
@@ -62,20 +67,29 @@ def split(data: LabelledText, settings: DataSettings, sizes: Sequence[int] | Non
         settings.balance == "auto" and len(data.label_names) == 2
     )
     pool, validation, note = set_validation_apart(data, settings, balanced)
+    notes = [note]
+    disjoint = settings.validation == "disjoint"
+    if disjoint:
+        pool, said = drop_overlapping(pool, validation, data.label_names, data.name)
+        notes.append(said)
     counts = np.bincount(pool.labels, minlength=len(data.label_names))
-    level = balanced_part(counts)
-    available = level if settings.balance == "strict" else len(pool)
+    level = balanced_part(counts[counts > 0])
+    even = settings.balance == "strict" or (disjoint and balanced)
+    available = level if even else len(pool)
     kind = "balanced" if balanced else "stratified"
-    drawn = Splits(data.name, pool, validation, data.test, kind, available, (), (note,))
+    drawn = Splits(data.name, pool, validation, data.test, kind, available, (), ())
 
     check = SizeCheck(
         pool.labels[drawn.order(seed=0)], data.label_names, available, len(validation)
     )
     if sizes is None:
         sizes = [size for size in ladder(available) if check.classes(size) > 1]
+    elif disjoint:
+        sizes, said = capped(sizes, available, balanced)
+        notes += said
     for size in sorted(sizes, reverse=True):  # the largest first: its error helps most
         check.refuse(size, data.name)
-    notes = [note, *(said for size in sizes if (said := check.note(size)) is not None)]
+    notes += [said for size in sizes if (said := check.note(size)) is not None]
     if balanced and max(sizes, default=0) > level:
         least = int(counts.argmin())
         notes.append(

@@ -43,7 +43,10 @@ def _run_id(
     seed: int,
 ) -> str:
     parts: dict[str, Any] = {"method": method, "size": size, "seed": seed, "draw": draw}
-    parts["data"] = [identity["data"], config.data.model_dump(exclude={"folder", "source"})]
+    own = config.data.model_dump(exclude={"folder", "source"})
+    if own["validation"] == "random":
+        del own["validation"]  # unset it leaves the id as it is without such a setting
+    parts["data"] = [identity["data"], own]
     if method != "tfidf":
         own = config.backbone.model_dump(exclude={"name", "revision"})
         parts["backbone"] = [identity["backbone"], own]
