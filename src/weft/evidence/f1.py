@@ -51,7 +51,9 @@ def f1_interval(
         level: nominal, 0 to 1.
         resamples: how many draws of the test examples.
     """
-    return _interval(predicted, labels, classes, positive, generator, level, resamples, False)
+    return f1_intervals(
+        predicted, labels, classes, positive, generator, level=level, resamples=resamples
+    )[0]
 
 
 def adapter_f1(
@@ -75,7 +77,41 @@ def adapter_f1(
         level: nominal, 0 to 1.
         resamples: how many draws of the test examples.
     """
-    return _interval(predicted[None], labels, classes, positive, generator, level, resamples, True)
+    (alone,) = f1_intervals(
+        predicted[None], labels, classes, positive, generator, level=level, resamples=resamples
+    )[1]
+    return alone
+
+
+def f1_intervals(
+    predicted: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    classes: int,
+    positive: int | None,
+    generator: np.random.Generator,
+    *,
+    level: float = 0.95,
+    resamples: int = 1000,
+) -> tuple[Interval, tuple[Interval, ...]]:
+    """A recipe's interval and those of its S adapters, from the same draws of the test examples.
+
+    Args:
+        predicted: (S, n) as `f1_interval` takes it.
+        labels: (n,) true classes.
+        classes: C.
+        positive: the positive class where C is 2; None: the macro average.
+        generator: draws the resamples.
+        level: nominal, 0 to 1.
+        resamples: how many draws of the test examples.
+    """
+    _check(predicted, labels, level, resamples)
+    by_seed = weighted_f1(predicted, labels, classes, positive, np.ones((1, len(labels))))[0]
+    drawn = _resampled(predicted, labels, classes, positive, generator, resamples)  # (W, S)
+    alone = tuple(
+        _of_draws(by_seed[[seed]], drawn[:, [seed]], len(labels), level, True)
+        for seed in range(len(predicted))
+    )
+    return _of_draws(by_seed, drawn, len(labels), level, False), alone
 
 
 def weighted_f1(
@@ -100,32 +136,35 @@ def weighted_f1(
     present = np.zeros_like(total)
     for kind in kinds:
         given, true = predicted == kind, labels == kind
-        hits = weights @ (given & true).T.astype(np.float64)  # (W, S)
-        either = weights @ given.T.astype(np.float64) + (weights @ true)[:, None]  # (W, S)
+        met = np.flatnonzero(true | given.any(axis=0))  # of many classes, few examples
+        own, given, true = weights[:, met], given[:, met], true[met]
+        hits = own @ (given & true).T.astype(np.float64)  # (W, S)
+        either = own @ given.T.astype(np.float64) + (own @ true)[:, None]  # (W, S)
         total += np.divide(2 * hits, either, out=np.zeros_like(hits), where=either > 0)
         present += either > 0
     return np.divide(total, present, out=np.zeros_like(total), where=present > 0)
 
 
-def _interval(
-    predicted: NDArray[np.int64],
-    labels: NDArray[np.int64],
-    classes: int,
-    positive: int | None,
-    generator: np.random.Generator,
-    level: float,
-    resamples: int,
-    adapter: bool,
-) -> Interval:
+def _check(
+    predicted: NDArray[np.int64], labels: NDArray[np.int64], level: float, resamples: int
+) -> None:
     assert predicted.ndim == 2
     assert predicted.shape[1:] == labels.shape
     assert 0 < level < 1
     assert resamples >= 2
-    seeds, examples = predicted.shape
-    assert examples >= 2, "an interval needs two examples"
+    assert len(labels) >= 2, "an interval needs two examples"
+
+
+def _of_draws(
+    by_seed: NDArray[np.float64],
+    drawn: NDArray[np.float64],
+    examples: int,
+    level: float,
+    adapter: bool,
+) -> Interval:
+    """The interval of S scores (S,) and of their draws (W, S)."""
+    seeds = len(by_seed)
     estimand, noise = words("F1", seeds, adapter)
-    by_seed = weighted_f1(predicted, labels, classes, positive, np.ones((1, examples)))[0]
-    drawn = _resampled(predicted, labels, classes, positive, generator, resamples)  # (W, S)
     of_mean = float(drawn.mean(axis=1).var(ddof=1))
     if seeds < FEWEST_SEEDS:
         seed_part, variance = 0.0, of_mean

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.evidence.f1 import adapter_f1, f1_interval
+from weft.evidence.f1 import adapter_f1, f1_interval, f1_intervals
 from weft.evidence.interval import Interval
 from weft.evidence.intervals import (
     accuracy_interval,
@@ -101,4 +101,32 @@ def adapter_intervals(
         adapter_accuracy(correctness(probabilities[None], labels)[0], level),
         adapter_f1(predicted, labels, classes, positive, generator, level=level),
         adapter_loss(losses(probabilities[None], labels)[0], level),
+    )
+
+
+def intervals_together(
+    probabilities: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    positive: int | None,
+    generator: np.random.Generator,
+    level: float = 0.95,
+) -> tuple[ScoreIntervals, tuple[ScoreIntervals, ...]]:
+    """`recipe_intervals`, and `adapter_intervals` of each seed, at the price of one bootstrap.
+
+    Args:
+        probabilities: (S, n, C) of each class by each seed; rows sum to 1, n at least 2.
+        labels: (n,) true classes, 0 to C - 1.
+        positive: the positive class where C is 2; None: macro averages.
+        generator: draws the bootstrap of F1.
+        level: nominal, 0 to 1.
+    """
+    assert probabilities.ndim == 3
+    assert probabilities.shape[1] == len(labels)
+    classes, predicted = probabilities.shape[2], probabilities.argmax(axis=2)
+    right, loss = correctness(probabilities, labels), losses(probabilities, labels)
+    f1, alone = f1_intervals(predicted, labels, classes, positive, generator, level=level)
+    recipe = ScoreIntervals(accuracy_interval(right, level), f1, loss_interval(loss, level))
+    return recipe, tuple(
+        ScoreIntervals(adapter_accuracy(right[s], level), alone[s], adapter_loss(loss[s], level))
+        for s in range(len(right))
     )

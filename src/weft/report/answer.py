@@ -1,119 +1,200 @@
-"""The study's question answered in words: would more labels help? No claim beyond the means."""
+"""The study's question answered in words: would more labels help, and how many are needed?"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from weft.report.formats import count, percent, points, whole
-from weft.report.rows import WITHHELD, done, method_rank, withheld
+from weft.evidence.answer import Answer
+from weft.evidence.compare import Comparison, Place
+from weft.evidence.interval import FEWEST_SEEDS, Interval
+from weft.evidence.sentences import points as unsigned
+from weft.report.comparisons import Compared
+from weft.report.forecast import Foreseen, forecast_sentences
+from weft.report.formats import count, percent, whole
+from weft.report.intervals import NOT_MEASURED, Judged
+from weft.report.rows import WITHHELD, StudyView, done, method_rank, withheld
+from weft.report.steps import caution
 
 if TYPE_CHECKING:
-    import pandas as pd  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
+    from collections.abc import Mapping
+
+NOTHING = "No run is done yet, so there is nothing to say."
 
 
-_ROUNDING = 1e-9  # of sums of accuracies: equal is not more
+@dataclass(frozen=True)
+class Chosen:
+    """The method that the answer speaks of: the best mean validation accuracy at the largest size.
 
-
-def answer(runs: pd.DataFrame, facts: dict[str, Any]) -> str:
-    """One or two sentences from the mean test accuracies at the two largest sizes.
-
-    They speak of one method: the one with the best mean validation accuracy at the largest size.
-    A step is called a gain only where it is larger than the spread between seeds, which is the
-    largest less the smallest accuracy at one size. That is a caution, not a test or an interval.
-
-    Args:
-        runs: as `Ledger.runs` or `read(folder).runs` gives it.
-        facts: the study's; only `random_weights` is looked at.
+    Test never chooses it.
     """
-    if withheld(facts):
-        return WITHHELD
-    names = ("test_accuracy", "validation_accuracy")
-    rows = [row for row in done(runs) if None not in (row[name] for name in names)]
+
+    method: str
+    sizes: tuple[int, ...]
+    """At which it has finished runs, ascending."""
+    alone: bool
+    """Whether it is the only method at the largest size."""
+
+    @property
+    def standing(self) -> str:
+        """Its name, and by what it was chosen where there was a choice."""
+        if self.alone:
+            return self.method
+        return f"{self.method} (best mean validation accuracy at {whole(self.sizes[-1])})"
+
+
+def chosen(view: StudyView) -> Chosen | None:
+    """None where no run is done or scores must not be shown."""
+    rows = _rows(view)
     if not rows:
-        return "No run is done yet, so there is nothing to say."
+        return None
     largest = max(row["size"] for row in rows)
-    method, alone = _best(rows, largest)
-    own = [row for row in rows if row["method"] == method]
-    sizes = sorted({row["size"] for row in own})
-    standing = _standing(method, largest, alone=alone)
-    if len(sizes) == 1:
-        return _of_one_size(own, largest, standing)
-    return _of_a_step(own, sizes[-2], largest, standing)
-
-
-def _best(rows: list[dict[str, Any]], size: int) -> tuple[str, bool]:
-    """The method with the best mean validation accuracy at a size, and whether it ran alone."""
-    here = [row for row in rows if row["size"] == size]
+    here = [row for row in rows if row["size"] == largest]
     methods = sorted({row["method"] for row in here}, key=method_rank)
     # rounded, so that equal scores tie and LoRA, which comes first, wins
-    best = max(methods, key=lambda method: round(_mean(here, method, "validation_accuracy"), 9))
-    return best, len(methods) == 1
+    best = max(methods, key=lambda method: round(_mean(here, method), 9))
+    sizes = tuple(sorted({row["size"] for row in rows if row["method"] == best}))
+    return Chosen(best, sizes, len(methods) == 1)
 
 
-def _mean(rows: list[dict[str, Any]], method: str, name: str) -> float:
-    return fmean(row[name] for row in rows if row["method"] == method)
+def _rows(view: StudyView) -> list[dict[str, Any]]:
+    names = ("test_accuracy", "validation_accuracy")
+    return [row for row in done(view.runs) if None not in (row[name] for name in names)]
 
 
-def _standing(method: str, size: int, *, alone: bool) -> str:
-    if alone:
-        return method
-    return f"{method} (best mean validation accuracy at {whole(size)})"
+def _mean(rows: list[dict[str, Any]], method: str) -> float:
+    return fmean(row["validation_accuracy"] for row in rows if row["method"] == method)
 
 
-def _accuracies(rows: list[dict[str, Any]], size: int) -> list[float]:
-    return [row["test_accuracy"] for row in rows if row["size"] == size]
+def answer(
+    view: StudyView,
+    cells: Mapping[Place, Judged],
+    found: Compared,
+    ahead: Foreseen | None,
+    few: Mapping[Place, int],
+    target: float | None,
+) -> tuple[str, ...]:
+    """The answer, a paragraph each: the last step, the curve and the target, and cautions.
+
+    A step is called a gain only where the family's interval for it excludes 0.
+
+    Args:
+        view: the study.
+        cells: those with intervals.
+        found: the comparisons.
+        ahead: the forecast for the chosen method.
+        few: cells with few steps.
+        target: the accuracy wanted, a share.
+    """
+    if withheld(view.facts):
+        return (WITHHELD,)
+    who = chosen(view)
+    if who is None:
+        return (NOTHING,)
+    said = [_last_step(view, who, cells, found)]
+    if ahead is not None:
+        said += forecast_sentences(ahead)
+    if target is not None and (ahead is None or not isinstance(ahead.said, Answer)):
+        said.append(_of_target(view, who, cells, target))
+    short = caution(few, who.method, who.sizes)
+    return (*said, short) if short else tuple(said)
 
 
-def _of_one_size(rows: list[dict[str, Any]], size: int, standing: str) -> str:
-    values = _accuracies(rows, size)
-    if len(values) == 1:
-        luck = "with one seed, so how far chance moves it is not known"
-    else:
-        spread = points(max(values) - min(values))
-        luck = (
-            f"and its {count(len(values), 'seed')} lie {spread} points apart, which is no interval"
+def _last_step(
+    view: StudyView, who: Chosen, cells: Mapping[Place, Judged], found: Compared
+) -> str:
+    means = _means(view, who)
+    if len(who.sizes) == 1:
+        (size,) = who.sizes
+        return (
+            f"At {whole(size)} training examples the test accuracy of {who.standing} is "
+            f"{_scored(means[size], cells.get((who.method, size)))}. Whether more labels would "
+            "help cannot be said from one size: run at least two."
         )
-    return (
-        f"At {whole(size)} labels {standing} has a mean test accuracy of "
-        f"{percent(fmean(values))}, {luck}. "
-        "Whether more labels would help cannot be said from one size: run at least two."
-    )
-
-
-def _of_a_step(rows: list[dict[str, Any]], small: int, large: int, standing: str) -> str:
-    before, after = _accuracies(rows, small), _accuracies(rows, large)
-    step = fmean(after) - fmean(before)
-    spreads = [max(values) - min(values) for values in (before, after) if len(values) > 1]
-    verb = "rises" if step > 0 else "falls"
+    small, large = who.sizes[-2:]
+    step = found.step(who.method, small, large)
     moved = (
-        f"from {whole(small)} to {whole(large)} labels the mean test accuracy of {standing} "
-        f"{verb} by {points(step)} points, from {percent(fmean(before))} to {percent(fmean(after))}"
+        f"from {whole(small)} to {whole(large)} training examples the test accuracy of {who.standing} "
+        f"{_went(means[large] - means[small])}, from {percent(means[small])} to "
+        f"{percent(means[large])}"
     )
-    if step == 0:
-        moved = (
-            f"the mean test accuracy of {standing} is {percent(fmean(after))} "
-            f"at {whole(small)} labels and at {whole(large)}"
-        )
-    if not spreads:
+    if step is None:
         return (
-            f"Undecided: {moved}, but each size has one seed, so a gain cannot be told "
-            "from chance. More seeds would tell."
+            f"Undecided: {moved}. No interval can be given: the two sizes share no seed, or their "
+            "predictions cannot be read."
         )
-    spread = max(spreads)
-    apart = f"{points(spread)} points by which seeds lie apart"
-    single = [size for size, values in ((small, before), (large, after)) if len(values) == 1]
-    caution = "The spread of seeds is no interval"
-    if single:
-        caution += f", and at {whole(single[0])} there is one seed only"
-    if abs(step) <= spread + _ROUNDING:
-        return (
-            f"Undecided: {moved}, within the {apart}. {caution}; "
-            "more seeds or a larger size would tell."
-        )
-    beyond = f"what happens beyond {whole(large)} is not measured here"
-    if step > 0:
-        return (
-            f"More labels were still helping: {moved}, more than the {apart}. {caution}; {beyond}."
-        )
-    return f"More labels did not help: {moved}, more than the {apart}. {caution}; {beyond}."
+    return _judged_step(step, who, means)
+
+
+def _judged_step(step: Comparison, who: Chosen, means: dict[int, float]) -> str:
+    """Speaks of the seeds that both sizes share: the difference that was tested."""
+    small, large = step.second[1], step.first[1]
+    gain, low, high = step.difference.estimate, step.adjusted_low, step.adjusted_high
+    if gain < 0:
+        low, high = -high, -low
+    moved = (
+        f"from {whole(small)} to {whole(large)} training examples the test accuracy of {who.standing} "
+        f"{_went(gain)} ({unsigned(low)} to {unsigned(high)})"
+    )
+    if _same_seeds(step, means):
+        moved += f", from {percent(means[small])} to {percent(means[large])}"
+    seeds = step.difference.seeds
+    noise = f" {NOT_MEASURED.capitalize()} ({count(seeds, 'shared seed')})"
+    measured = seeds >= FEWEST_SEEDS
+    if not step.told_apart:
+        more = "More seeds, more test examples or a larger size would tell."
+        examples = f"{whole(step.difference.examples)} test examples"
+        end = "" if measured else f"{noise}."
+        return f"Undecided: {moved}: not told apart on these {examples}.{end} {more}"
+    verdict = "More labels were still helping" if gain > 0 else "More labels did not help"
+    end = "." if measured else f".{noise}: other seeds may do otherwise."
+    return f"{verdict}: {moved}{end}"
+
+
+def _same_seeds(step: Comparison, means: dict[int, float]) -> bool:
+    """Whether the means over all seeds differ by what was tested over the shared ones."""
+    apart = means[step.first[1]] - means[step.second[1]]
+    return abs(apart - step.difference.estimate) < 5e-4
+
+
+def _went(gain: float) -> str:
+    if gain == 0:
+        return "stays as it is"
+    return f"{'rises' if gain > 0 else 'falls'} by {unsigned(abs(gain))} points"
+
+
+def _of_target(
+    view: StudyView, who: Chosen, cells: Mapping[Place, Judged], target: float
+) -> str:
+    """What can be said of a target without a forecast: whether it was met."""
+    largest = who.sizes[-1]
+    mean, cell = _means(view, who)[largest], cells.get((who.method, largest))
+    scored = f"{who.method} scores {_scored(mean, cell)} at {whole(largest)}"
+    low = None if cell is None else cell.recipe.accuracy.low
+    if low is not None and low >= target:
+        return f"{percent(target)} is met: {scored} training examples."
+    return f"How many labels {percent(target)} takes is not forecast: {scored} training examples."
+
+
+def _means(view: StudyView, who: Chosen) -> dict[int, float]:
+    rows = [row for row in _rows(view) if row["method"] == who.method]
+    return {
+        size: fmean(row["test_accuracy"] for row in rows if row["size"] == size)
+        for size in who.sizes
+    }
+
+
+def _scored(mean: float, cell: Judged | None) -> str:
+    if cell is None:
+        return percent(mean)
+    seeds = len(cell.answers.seeds)
+    label = "" if seeds >= FEWEST_SEEDS else f", {NOT_MEASURED}"
+    return f"{percent(mean)} ({between(cell.recipe.accuracy)}{label})"
+
+
+def between(interval: Interval) -> str:
+    """Both ends of an interval of a share, in per cent: `74.9 to 79.7`."""
+    if interval.low is None or interval.high is None:
+        return interval.noise
+    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"

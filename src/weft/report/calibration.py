@@ -15,28 +15,14 @@ from weft.evidence.calibration.abstention import at, curve
 from weft.evidence.calibration.ensemble import average
 from weft.evidence.calibration.judge import Estimate, brier_each, log_loss_each, mean_interval
 from weft.evidence.calibration.reliability import calibration_error
-from weft.evidence.calibration.temperature import Temperature, apply, fit
-from weft.report.rows import StudyView, done, method_rank, withheld
+from weft.report.readings import Calibrated, Readings
+from weft.report.rows import StudyView, done, method_rank
 from weft.study.choice import best_run
-from weft.study.predictions import Predicted, read_probabilities
+from weft.study.predictions import Predicted
 from weft.study.record import RunKey
 
-PREDICTIONS = "predictions.parquet"
 COVERAGE = 0.8
 """Share of the examples at which the table gives the accuracy."""
-
-
-@dataclass(frozen=True)
-class Calibrated:
-    """One run's predictions, or an ensemble's, and the temperature that validation asks for."""
-
-    temperature: Temperature
-    validation: Predicted
-    test: Predicted
-
-    def at(self, split: Predicted) -> NDArray[np.float64]:
-        """(B, C) probabilities of a split at the temperature."""
-        return apply(split.probabilities, self.temperature.value)
 
 
 @dataclass(frozen=True)
@@ -75,35 +61,31 @@ class Best:
     ensemble: Calibrated | None
 
 
-def cells(view: StudyView) -> list[Cell]:
+def cells(view: StudyView, runs: Readings) -> list[Cell]:
     """One a size and method, of the runs whose predictions can be read; by size, then method."""
-    if withheld(view.facts):
-        return []
     groups: dict[tuple[int, str], list[dict[str, Any]]] = {}
     for row in done(view.runs):
-        groups.setdefault((row["size"], row["method"]), []).append(row)
+        if row["run_id"] in runs:
+            groups.setdefault((row["size"], row["method"]), []).append(row)
     keys = sorted(groups, key=lambda key: (key[0], method_rank(key[1])))
-    found = [_cell(view, *key, groups[key]) for key in keys]
+    found = [_cell(*key, groups[key], runs) for key in keys]
     return [cell for cell in found if cell is not None]
 
 
-def best(view: StudyView) -> Best | None:
+def best(view: StudyView, runs: Readings) -> Best | None:
     """None where no run is done, or its predictions are not there or must not be shown."""
-    if withheld(view.facts):
-        return None
     try:
         key, _ = best_run(view.folder)
     except StudyError:
         return None
-    run = _read(view, key.run_id)
-    if run is None:
+    if key.run_id not in runs:
         return None
     beside = [
-        row["run_id"]
+        runs[row["run_id"]]
         for row in done(view.runs)
-        if (row["method"], row["size"]) == (key.method, key.size)
+        if (row["method"], row["size"]) == (key.method, key.size) and row["run_id"] in runs
     ]
-    return Best(key, run, together(_runs(view, beside)))
+    return Best(key, runs[key.run_id], together(beside))
 
 
 def together(runs: Sequence[Calibrated]) -> Calibrated | None:
@@ -125,13 +107,11 @@ def together(runs: Sequence[Calibrated]) -> Calibrated | None:
         )
         for split in ([run.validation for run in runs], [run.test for run in runs])
     ]
-    return _calibrated(*splits)
+    return Calibrated.of(*splits)
 
 
-def _cell(view: StudyView, size: int, method: str, rows: list[dict[str, Any]]) -> Cell | None:
-    runs = _runs(view, [row["run_id"] for row in rows])
-    if not runs:
-        return None
+def _cell(size: int, method: str, rows: list[dict[str, Any]], found: Readings) -> Cell | None:
+    runs = [found[row["run_id"]] for row in rows]
     ensemble = together(runs)
     if len(runs) > 1 and ensemble is None:  # test sets that differ cannot be averaged
         return None
@@ -172,24 +152,3 @@ def _accuracy(rows: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
 
 def _kept(rows: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
     return at(curve(rows, labels), [COVERAGE])[0].accuracy
-
-
-def _runs(view: StudyView, run_ids: Sequence[str]) -> list[Calibrated]:
-    found = [_read(view, run_id) for run_id in run_ids]
-    return [run for run in found if run is not None]
-
-
-def _read(view: StudyView, run_id: str) -> Calibrated | None:
-    try:
-        splits = read_probabilities(view.folder / "runs" / run_id / PREDICTIONS)
-    except StudyError:
-        return None  # a report is of what is there
-    if not {"validation", "test"} <= splits.keys():
-        return None
-    if not all(np.isfinite(split.probabilities).all() for split in splits.values()):
-        return None
-    return _calibrated(splits["validation"], splits["test"])
-
-
-def _calibrated(validation: Predicted, test: Predicted) -> Calibrated:
-    return Calibrated(fit(validation.probabilities, validation.labels), validation, test)

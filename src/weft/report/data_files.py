@@ -10,12 +10,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
-from weft.report.calibration import COVERAGE, Cell, cells
-from weft.report.rows import METRICS, SPLITS, WITHHELD, StudyView, records, withheld
-from weft.report.tables import COSTS, share_of, summary
+from weft.report.calibration import COVERAGE, Cell
+from weft.report.comparisons import comparison_data, equality_data
+from weft.report.forecast import forecast_data
+from weft.report.intervals import LEVEL, SCORED, ends
+from weft.report.rows import METRICS, SPLITS, WITHHELD, records, withheld
+from weft.report.tables import COSTS, share_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
+
+    from weft.evidence.recipe import ScoreIntervals
+    from weft.report.gathered import Gathered
 
 SCHEMA_VERSION = 1
 
@@ -33,11 +41,23 @@ _LOG = {
 """Columns of training_log.csv, and what they are called in the ledger."""
 
 
-def results_csv(runs: pd.DataFrame) -> str:
-    """A row per run; numbers as the ledger has them, to the last digit; empty where missing."""
-    scores = [f"{split}_{name}" for split in SPLITS for name in ("examples", *METRICS)]
+def results_csv(runs: pd.DataFrame, adapters: Mapping[str, ScoreIntervals]) -> str:
+    """A row per run; numbers as the ledger has them, to the last digit; empty where missing.
+
+    Beside test's accuracy, F1 and loss stand the ends of the 95 % interval of this one saved
+    model's own score; intervals over seeds are in results.json.
+    """
+    scores: list[str] = []
+    for split in SPLITS:
+        for name in ("examples", *METRICS):
+            scores.append(f"{split}_{name}")
+            if split == "test" and name in SCORED:
+                scores += [f"test_{name}_low", f"test_{name}_high"]
     columns = [*_KEY, *scores, *COSTS, "folder"]
-    rows = [run | {"share": _share(run)} for run in records(runs)]
+    rows = [
+        run | {"share": _share(run)} | _own_ends(adapters.get(run["run_id"]))
+        for run in records(runs)
+    ]
     return _csv(columns, ([row[name] for name in columns] for row in rows))
 
 
@@ -49,30 +69,45 @@ def training_logs(epochs: pd.DataFrame) -> dict[str, str]:
     return {run_id: _csv(list(_LOG), lines) for run_id, lines in logs.items()}
 
 
-def results_json(view: StudyView, sentence: str) -> str:
+def results_json(found: Gathered) -> str:
     """Everything in one object: schema, answer, facts, runs, and means per size and method.
 
-    `validation` scores select the epoch and the best method; `test` scores never choose.
-    `calibration` says what the probabilities are worth on test, per size and method. NaN and what
-    is missing are null.
+    `validation` scores select the epoch and the best method; `test` scores never choose. The
+    intervals in `sizes` are a recipe's, those in `runs` one saved model's own. `calibration` says
+    what the probabilities are worth on test, per size and method. NaN and what is missing are null.
     """
-    rows = records(view.runs)
+    view, own = found.view, found.adapters
     parts = {
         "schema": SCHEMA_VERSION,
-        "answer": sentence,
+        "answer": " ".join(found.answer),
         "scores_withheld": WITHHELD if withheld(view.facts) else None,
+        "target": found.target,
+        "test_looked_at": found.looks,
+        "interval_level": LEVEL,
+        "forecast": forecast_data(found.ahead),
         "facts": view.facts,
     }
     lines = [f' "{name}": {_json(value, indent=1)}' for name, value in parts.items()]
-    lines.append(_json_list("runs", [_run(row) for row in rows]))
-    lines.append(_json_list("sizes", [_size(row) for row in records(summary(view.runs))]))
-    lines.append(_json_list("calibration", [_cell(cell) for cell in cells(view)]))
+    runs = [_run(row, own.get(row["run_id"])) for row in records(view.runs)]
+    lines.append(_json_list("runs", runs))
+    lines.append(_json_list("sizes", [_size(row) for row in records(found.table)]))
+    lines.append(_json_list("comparisons", comparison_data(found.compared)))
+    lines.append(_json_list("equality", equality_data(found.compared)))
+    lines.append(_json_list("calibration", [_cell(cell) for cell in found.cells]))
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _run(row: dict[str, Any]) -> dict[str, Any]:
+def _own_ends(own: ScoreIntervals | None) -> dict[str, float | None]:
+    return {f"test_{name}": value for name, value in ends(own).items()}
+
+
+def _run(row: dict[str, Any], own: ScoreIntervals | None) -> dict[str, Any]:
+    row = row | _own_ends(own)
     names = ("examples", *METRICS, "confusion")
     splits = {split: {name: row[f"{split}_{name}"] for name in names} for split in SPLITS}
+    splits["test"]["intervals"] = {
+        name: [row[f"test_{name}_{end}"] for end in ("low", "high")] for name in SCORED
+    }
     costs = {name: row[name] for name in COSTS if name != "share"}
     rest = {"share": _share(row), "folder": row["folder"], "extra": row["extra"]}
     return {name: row[name] for name in _KEY} | splits | costs | rest
@@ -87,7 +122,10 @@ def _size(row: dict[str, Any]) -> dict[str, Any]:
         }
         for split in SPLITS
     }
-    head = {name: row[name] for name in ("size", "method", "seeds")}
+    for name in SCORED:
+        splits["test"][name] |= {end: row[f"test_{name}_{end}"] for end in ("low", "high")}
+    names = ("size", "method", "seeds", "interval_covers", "few_steps")
+    head = {name: row[name] for name in names}
     return head | splits | {name: row[name] for name in COSTS}
 
 

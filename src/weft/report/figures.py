@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from weft.report.calibration import best
 from weft.report.confusion import confusion_sizes, draw_confusion
 from weft.report.curves import draw_curves
 from weft.report.reliability import draw_abstention, draw_reliability
-from weft.report.rows import StudyView
 from weft.report.scaling import draw_sizes
 from weft.report.style import saved, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from weft.report.gathered import Gathered
 
-def draw_all(view: StudyView) -> dict[str, bytes]:
+
+def draw_all(found: Gathered) -> dict[str, bytes]:
     """`figures/...` to the file's bytes, in the order in which they are listed."""
+    view = found.view
     with styled():
-        files = _both("sizes", draw_sizes(view))
+        files = _both("sizes", draw_sizes(found))
         files |= _both("acc", draw_curves(view, "accuracy"))
         files |= _both("loss", draw_curves(view, "loss"))
         files |= _both("confusion_matrix", draw_confusion(view))
-        chosen = best(view)
-        files |= _both("reliability", draw_reliability(chosen))
-        files |= _both("abstention", draw_abstention(chosen))
+        files |= _both("reliability", draw_reliability(found.best))
+        files |= _both("abstention", draw_abstention(found.best))
         for size in confusion_sizes(view):
             figure = draw_confusion(view, size)
             assert figure is not None, "this size has a matrix"

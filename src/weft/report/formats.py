@@ -79,6 +79,18 @@ def spread(seeds: int, sd: float | None, low: float | None, high: float | None) 
     return f"SD {points(sd)}"
 
 
+def ends(low: float | None, high: float | None) -> str:
+    """Both ends of an interval of a share, in per cent, in a narrow column."""
+    if low is None or high is None or not _known(low) or not _known(high):
+        return MISSING
+    return f"{100 * low:.1f}\u2013{100 * high:.1f}"
+
+
+def with_ends(text: str, low: str, high: str) -> str:
+    """A score and its interval: `77.4 % (74.9 to 79.7)`; alone where there is none."""
+    return text if MISSING in (low, high) else f"{text} ({low} to {high})"
+
+
 def count(number: int, noun: str) -> str:
     """`1 seed`, `3 seeds`."""
     return f"{whole(number)} {noun}" if number == 1 else f"{whole(number)} {noun}s"

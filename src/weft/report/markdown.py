@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from weft.report import formats
+from weft.report.intervals import NOT_MEASURED, ends, training_noise
 from weft.report.rows import records
+from weft.report.steps import FEW
 from weft.report.tables import spread_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
+
+    from weft.evidence.recipe import ScoreIntervals
 
 _AFTER_ACCURACY = {"f1": "F1", "precision": "precision", "recall": "recall", "loss": "loss"}
 _COSTS = {
@@ -28,18 +34,50 @@ _WORDY = frozenset(("method", "run", "status", "note"))
 
 
 def to_markdown(table: pd.DataFrame, split: str = "test") -> str:
-    """A summary's scores on one split (`test` or `validation`)."""
+    """A summary's scores on one split (`test` or `validation`); those of test with intervals.
+
+    A column `note` is there where an interval leaves training noise out, or steps were few.
+    """
+    found = records(table)
+    notes = [_note(row) if split == "test" else "" for row in found]
     rows = [
         [
             *_place(row),
-            formats.percent(row[f"{split}_accuracy"]),
+            _accuracy(row, split),
             spread_of(row, f"{split}_accuracy"),
             *_after_accuracy(row, split),
+            *([note] if any(notes) else []),
         ]
-        for row in records(table)
+        for row, note in zip(found, notes, strict=True)
     ]
     headings = ("size", "method", "seeds", "accuracy", "seed spread, points")
-    return markdown_table((*headings, *_AFTER_ACCURACY.values()), rows)
+    last = ("note",) if any(notes) else ()
+    return markdown_table((*headings, *_AFTER_ACCURACY.values(), *last), rows)
+
+
+def _note(row: dict[str, Any]) -> str:
+    said: list[str] = []
+    if row["test_accuracy_low"] is not None and not training_noise(row["seeds"]):
+        said.append(NOT_MEASURED)
+    if row["few_steps"] is not None:
+        said.append(f"{FEW} ({formats.whole(row['few_steps'])})")
+    return ", ".join(said)
+
+
+def _accuracy(row: dict[str, Any], split: str) -> str:
+    return formats.with_ends(
+        formats.percent(row[f"{split}_accuracy"]), *_ends(row, f"{split}_accuracy", _bare)
+    )
+
+
+def _bare(share: float | None) -> str:
+    """A share in per cent, without its sign: the score before it has one."""
+    return formats.percent(share).removesuffix(" %")
+
+
+def _ends(row: dict[str, Any], name: str, write: Callable[[float | None], str]) -> tuple[str, str]:
+    """Those of an interval; validation's scores have none."""
+    return write(row.get(f"{name}_low")), write(row.get(f"{name}_high"))
 
 
 def costs_to_markdown(table: pd.DataFrame) -> str:
@@ -49,12 +87,23 @@ def costs_to_markdown(table: pd.DataFrame) -> str:
     return markdown_table(("size", "method", "seeds", *headings), rows)
 
 
-def runs_to_markdown(runs: Sequence[dict[str, Any]], split: str) -> str:
-    """Scores of single runs on one split."""
-    rows = [
-        [*_run(row), formats.percent(row[f"{split}_accuracy"]), *_after_accuracy(row, split)]
-        for row in runs
-    ]
+def runs_to_markdown(
+    runs: Sequence[dict[str, Any]],
+    split: str,
+    adapters: Mapping[str, ScoreIntervals] | None = None,
+) -> str:
+    """Scores of single runs on one split.
+
+    Args:
+        runs: rows of the ledger.
+        split: `test` or `validation`.
+        adapters: by run id, the intervals of each saved model's own test scores.
+    """
+    rows: list[list[str]] = []
+    for run in runs:
+        own = ends((adapters or {}).get(run["run_id"]))
+        row = run | {f"test_{name}": value for name, value in own.items()}
+        rows.append([*_run(row), _accuracy(row, split), *_after_accuracy(row, split)])
     headings = ("size", "method", "seed", "run", "accuracy", *_AFTER_ACCURACY.values())
     return markdown_table(headings, rows)
 
@@ -98,7 +147,12 @@ def _run(row: dict[str, Any]) -> list[str]:
 
 
 def _after_accuracy(row: dict[str, Any], split: str) -> list[str]:
-    return [formats.three(row[f"{split}_{name}"]) for name in _AFTER_ACCURACY]
+    return [
+        formats.with_ends(
+            formats.three(row[f"{split}_{name}"]), *_ends(row, f"{split}_{name}", formats.three)
+        )
+        for name in _AFTER_ACCURACY
+    ]
 
 
 def _costs(row: dict[str, Any]) -> list[str]:

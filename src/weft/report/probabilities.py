@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import median
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,13 @@ from weft.evidence.calibration.prior import Shift, corrected, shift
 from weft.evidence.calibration.reliability import BINS
 from weft.evidence.calibration.threshold import Threshold, for_answer, for_class
 from weft.evidence.proportion import wilson
-from weft.report.calibration import COVERAGE, Best, Cell, best, cells
+from weft.report.calibration import COVERAGE, Best, Cell
 from weft.report.formats import MISSING, count, percent, points, share, three, whole
 from weft.report.markdown import code, markdown_table
 from weft.report.rows import StudyView, section
+
+if TYPE_CHECKING:
+    from weft.report.gathered import Gathered
 
 WANTED = 0.95
 """The precision for which a threshold is sought."""
@@ -40,22 +43,21 @@ _TOGETHER = (
 )
 
 
-def probabilities_markdown(view: StudyView, files: Sequence[str]) -> list[str]:
+def probabilities_markdown(gathered: Gathered, files: Sequence[str]) -> list[str]:
     """The section's paragraphs; none where no run's predictions can be read.
 
     Args:
-        view: the study.
+        gathered: the study and what is concluded from it.
         files: everything that is written beside the page.
     """
-    rows = cells(view)
+    rows, found = gathered.cells, gathered.best
     if not rows:
         return []
     parts = ["## Calibration", _WHAT + _saved(rows) + _JUDGED, _table(rows)]
     if any(row.ensemble for row in rows):
         parts += ["### Seeds together", _TOGETHER, _ensembles(rows)]
-    found = best(view)
     if found is not None:
-        parts += _chosen(view, found, files)
+        parts += _chosen(gathered.view, found, files)
     return parts
 
 
@@ -123,7 +125,7 @@ def _chosen(view: StudyView, found: Best, files: Sequence[str]) -> list[str]:
         "### The run that validation chose",
         f"{name}: temperature {temperature.value:.2f}{why}.",
     ]
-    unlike = _unlike(found)
+    unlike = unlike_test(found)
     if unlike:
         parts.append(unlike)
     if "figures/reliability.png" in files:
@@ -194,7 +196,7 @@ def _on_test(value: float, scores: NDArray[np.float64], right: NDArray[np.bool_]
     )
 
 
-def _unlike(found: Best) -> str:
+def unlike_test(found: Best) -> str:
     """The warning that validation is easier or harder than test, where no chance explains it."""
     run = found.run
     ends: list[tuple[float, float]] = []

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from weft.evidence.interval import FEWEST_SEEDS
+from weft.report.comparisons import comparisons_markdown
 from weft.report.formats import count
+from weft.report.intervals import NOT_MEASURED, SCORED, of_score
 from weft.report.markdown import (
     code,
     costs_to_markdown,
@@ -15,10 +18,14 @@ from weft.report.markdown import (
     runs_to_markdown,
     to_markdown,
 )
-from weft.report.probabilities import probabilities_markdown
+from weft.report.probabilities import probabilities_markdown, unlike_test
 from weft.report.provenance import provenance, published
-from weft.report.rows import StudyView, done, records, withheld
-from weft.report.tables import share_of, summary
+from weft.report.rows import StudyView, done, records, section, withheld
+from weft.report.steps import FEW, FLOOR
+from weft.report.tables import share_of
+
+if TYPE_CHECKING:
+    from weft.report.gathered import Gathered
 
 _SPREAD = (
     "Means over seeds. Seed spread says how far the seeds' accuracies lie apart, in percentage "
@@ -26,11 +33,32 @@ _SPREAD = (
     "interval."
 )
 _TEST = "Scores on the test split, which never chooses anything. " + _SPREAD
+_INTERVAL = (
+    "In brackets: 95 % intervals of the score that a run of this recipe can be expected to have "
+    "with a new seed on new examples like those of test."
+)
+_ALONE = (
+    f"With one or two seeds {NOT_MEASURED}: such an interval is for the trained seeds alone, and "
+    "covers test examples only."
+)
+_SHORT = (
+    f"{FEW.capitalize()}: a run took fewer than {FLOOR} optimiser steps (how many is in brackets). "
+    "Its score says more of short training than of few examples."
+)
+_OWN = (
+    "In brackets: 95 % intervals of this one saved model's own score on new examples like those "
+    "of test. They say nothing of another seed; intervals over seeds are in the table by size."
+)
 _VALIDATION = (
     "Scores on the validation split, which **selects**: it chose the epoch of each run and the "
     "best method. They flatter what they chose and are not the result."
 )
-
+_DRAWN = "drawn from train"
+"""What the note on a validation set that was part of train says of it."""
+_REMEDY = (
+    "The method and the epochs were chosen on validation examples drawn from train. `--validation "
+    "disjoint` keeps texts out of train that contain, or lie in, a validation example."
+)
 
 _TOOK = (
     "Means over seeds. LoRA's runs are trained together, and so are BitFit's: the seconds of one "
@@ -41,27 +69,29 @@ _TOOK = (
 )
 
 
-def results_markdown(view: StudyView, sentence: str, files: Sequence[str]) -> str:
+def results_markdown(found: Gathered, files: Sequence[str]) -> str:
     """The whole page.
 
     Args:
-        view: the study.
-        sentence: the answer.
+        found: the study and what is concluded from it.
         files: everything that is written beside the page, relative to the study's folder.
     """
+    view = found.view
     runs = done(view.runs)
     for run in runs:
         run["share"] = share_of(run)
     shown = bool(runs) and not withheld(view.facts)
-    parts = [f"# Study: {plain(str(view.facts.get('name') or 'without a name'))}", sentence]
+    parts = [f"# Study: {plain(str(view.facts.get('name') or 'without a name'))}"]
+    parts += found.answer
     if shown:
-        parts += _scores_by_size(view, files)
-        parts += probabilities_markdown(view, files)
+        parts += _scores_by_size(found, files)
+        parts += probabilities_markdown(found, files)
     if runs:
-        parts += ["## What it took", _TOOK, costs_to_markdown(summary(view.runs))]
+        parts += ["## What it took", _TOOK, costs_to_markdown(found.table)]
     parts += ["## What was trained", provenance(view.facts)]
     if shown:
-        parts += ["## Runs: test", runs_to_markdown(runs, "test")]
+        own = found.adapters
+        parts += ["## Runs: test", *([_OWN] if own else []), runs_to_markdown(runs, "test", own)]
         parts += ["## Runs: validation (selects)", runs_to_markdown(runs, "validation")]
     if runs:
         parts += ["## Runs: what they took", run_costs_to_markdown(runs)]
@@ -70,11 +100,14 @@ def results_markdown(view: StudyView, sentence: str, files: Sequence[str]) -> st
     return "\n\n".join(parts) + "\n"
 
 
-def _scores_by_size(view: StudyView, files: Sequence[str]) -> list[str]:
-    table = summary(view.runs)
-    parts = ["## Test scores by size", _TEST, to_markdown(table, "test")]
+def _scores_by_size(found: Gathered, files: Sequence[str]) -> list[str]:
+    view, table = found.view, found.table
+    parts = ["## Test scores by size", _about(found), to_markdown(table, "test")]
+    if _drawn_from_train(view) and found.best is not None and unlike_test(found.best):
+        parts.append(_REMEDY)
     if "figures/sizes.png" in files:
         parts.append("![Test accuracy against training size](figures/sizes.png)")
+    parts += comparisons_markdown(found.compared)
     beside = published(view.facts, table)
     if beside:
         parts += ["### Published figures", beside]
@@ -84,6 +117,43 @@ def _scores_by_size(view: StudyView, files: Sequence[str]) -> list[str]:
         _VALIDATION,
         to_markdown(table, "validation"),
     ]
+
+
+def _about(found: Gathered) -> str:
+    """What stands above the table of test scores."""
+    rows = records(found.table)
+    said = [_TEST]
+    if found.judged:
+        said.append(_INTERVAL)
+        said += _not_offered(found)
+    if any(row["test_accuracy_low"] is not None and row["seeds"] < FEWEST_SEEDS for row in rows):
+        said.append(_ALONE)
+    if found.few:
+        said.append(_SHORT)
+    said.append(
+        f"Test was looked at {count(found.looks, 'time')}: once for each finished run whose test "
+        "score is shown here."
+    )
+    return " ".join(said)
+
+
+def _not_offered(found: Gathered) -> list[str]:
+    """Why a score of a cell has no interval, each reason once."""
+    reasons = {
+        of_score(cell.recipe, name).noise
+        for cell in found.judged.values()
+        for name in SCORED
+        if not of_score(cell.recipe, name).offered
+    }
+    return [f"Where none is given: {reason}." for reason in sorted(reasons)]
+
+
+def _drawn_from_train(view: StudyView) -> bool:
+    """Whether validation was a random part of train, which texts of train may overlap."""
+    notes = section(view.facts, "data").get("notes") or []
+    settings = section(section(view.facts, "config"), "data")
+    own = any(_DRAWN in str(note) for note in notes)
+    return own and settings.get("validation", "random") == "random"
 
 
 def _unfinished(view: StudyView) -> list[str]:

@@ -6,11 +6,18 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from weft.report import formats
+from weft.report.intervals import NOT_MEASURED, SCORED, ends, training_noise
 from weft.report.rows import METRICS, SPLITS, done, method_rank, records
+from weft.report.steps import FEW, FLOOR
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
     from rich.table import Table
+
+    from weft.evidence.compare import Place
+    from weft.report.intervals import Judged
 
 _SCORES = tuple(f"{split}_{metric}" for split in SPLITS for metric in METRICS)
 COSTS = (
@@ -20,25 +27,35 @@ COSTS = (
 COLUMNS = (
     *("size", "method", "seeds"),
     *(name + end for name in _SCORES for end in ("", "_sd", "_min", "_max")),
+    *(f"test_{name}_{end}" for name in SCORED for end in ("low", "high")),
+    *("interval_covers", "few_steps"),
     *COSTS,
 )
 
 _TERMINAL = (
-    *("Size", "Method", "Seeds", "Test\nacc.", "Seed\nspread", "Test\nF1", "Test\nloss"),
+    *("Size", "Method", "Seeds", "Test\nacc.", "95 %\ninterval", "Test\nF1", "Test\nloss"),
     *("Valid.\nacc.", "Trained\nshare", "Sec.\na run"),
 )
 
 
-def summary(runs: pd.DataFrame) -> pd.DataFrame:
+def summary(
+    runs: pd.DataFrame,
+    found: Mapping[Place, Judged] | None = None,
+    few: Mapping[Place, int] | None = None,
+) -> pd.DataFrame:
     """One row per size and method, of the runs that are done.
 
     Args:
         runs: as `Ledger.runs` or `read(folder).runs` gives it.
+        found: intervals of the cells that have some.
+        few: steps of the cells that have few.
 
     Returns:
         size, method, seeds (runs that are done); of each score (`test_accuracy`,
         `validation_loss`, ...) the mean over seeds, and with `_sd` the sample standard deviation
-        (missing for one seed), `_min` and `_max`; means of trainable, total, share (of 1), epochs,
+        (missing for one seed), `_min` and `_max`; of test's accuracy, f1 and loss the ends of the
+        recipe's 95 % interval as `_low` and `_high`, and in `interval_covers` which noise they
+        cover; `few_steps` where the runs are short; means of trainable, total, share (of 1), epochs,
         best_epoch, seconds, examples_per_second, peak_memory_bytes and model_bytes. Sorted by
         size, then method.
     """
@@ -48,7 +65,19 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
     for run in done(runs):
         groups.setdefault((run["size"], run["method"]), []).append(run)
     keys = sorted(groups, key=lambda key: (key[0], method_rank(key[1])))
-    return pd.DataFrame([_row(*key, groups[key]) for key in keys], columns=list(COLUMNS))
+    table = [
+        _row(size, method, groups[size, method])
+        | _interval((found or {}).get((method, size)))
+        | {"few_steps": (few or {}).get((method, size))}
+        for size, method in keys
+    ]
+    return pd.DataFrame(table, columns=list(COLUMNS))
+
+
+def _interval(cell: Judged | None) -> dict[str, Any]:
+    bounds = ends(None if cell is None else cell.recipe)
+    covers = None if cell is None else cell.recipe.accuracy.noise
+    return {f"test_{name}": value for name, value in bounds.items()} | {"interval_covers": covers}
 
 
 def _row(size: int, method: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -80,23 +109,25 @@ def spread_of(row: dict[str, Any], name: str) -> str:
     return formats.spread(row["seeds"], row[f"{name}_sd"], row[f"{name}_min"], row[f"{name}_max"])
 
 
+_UNMEASURED, _SHORT = "*", "!"
+
+
 def render(table: pd.DataFrame) -> Table:
     """A summary for the terminal; fits 80 columns."""
     from rich import box
     from rich.table import Table
 
+    rows = records(table)
     view = Table(
         box=box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
         collapse_padding=True,
-        caption="Means over seeds. The spread is that of the seeds' test accuracies in points; "
-        "it is no interval. Validation selects the epoch; test never chooses.",
+        caption=_caption(rows),
         caption_justify="left",
     )
     for heading in _TERMINAL:
         view.add_column(heading, justify="left" if heading == "Method" else "right", no_wrap=True)
-    rows = records(table)
     for place, row in enumerate(rows):
         first = place == 0 or rows[place - 1]["size"] != row["size"]
         last = place + 1 == len(rows) or rows[place + 1]["size"] != row["size"]
@@ -105,7 +136,7 @@ def render(table: pd.DataFrame) -> Table:
             row["method"],
             str(row["seeds"]),
             formats.percent(row["test_accuracy"]),
-            spread_of(row, "test_accuracy"),
+            formats.ends(row["test_accuracy_low"], row["test_accuracy_high"]) + _marks(row),
             formats.three(row["test_f1"]),
             formats.three(row["test_loss"]),
             formats.percent(row["validation_accuracy"]),
@@ -114,6 +145,27 @@ def render(table: pd.DataFrame) -> Table:
             end_section=last,
         )
     return view
+
+
+def _unmeasured(row: dict[str, Any]) -> bool:
+    return row["test_accuracy_low"] is not None and not training_noise(row["seeds"])
+
+
+def _marks(row: dict[str, Any]) -> str:
+    """As wide for every row, so that the digits stand one above the other."""
+    noise = _UNMEASURED if _unmeasured(row) else " "
+    return noise + (_SHORT if row["few_steps"] is not None else " ")
+
+
+def _caption(rows: list[dict[str, Any]]) -> str:
+    said = ["Means over seeds. Validation selects the epoch; test never chooses."]
+    if any(row["test_accuracy_low"] is not None for row in rows):
+        said.append("Interval: of the accuracy expected of a new seed on new test examples.")
+    if any(_unmeasured(row) for row in rows):
+        said.append(f"{_UNMEASURED} of these seeds only: {NOT_MEASURED}.")
+    if any(row["few_steps"] is not None for row in rows):
+        said.append(f"{_SHORT} {FEW}: fewer than {FLOOR} of the optimiser's.")
+    return " ".join(said)
 
 
 def render_costs(table: pd.DataFrame) -> Table:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from weft.report.answer import answer
 from weft.report.data_files import results_csv, results_json, training_logs
 from weft.report.figures import draw_all
 from weft.report.files import write_whole
+from weft.report.gathered import Gathered, gather
 from weft.report.results import results_markdown
 from weft.report.rows import read
 
 
-def write(folder: Path) -> list[Path]:
+def write(folder: Path, target: float | None = None) -> list[Path]:
     """Reads `folder/ledger.sqlite` and writes tables, logs and pictures beside it.
 
     A figure that would show nothing is not written.
 
     Args:
         folder: the study's folder.
+        target: accuracy wanted, a share; None: the study's own, if it has one.
 
     Returns:
         What was written, `results.md` first.
@@ -26,17 +27,21 @@ def write(folder: Path) -> list[Path]:
     Raises:
         StudyError: the folder holds no ledger that can be read, or cannot be written.
     """
-    view = read(folder)
-    sentence = answer(view.runs, view.facts)
+    return write_gathered(gather(read(folder), target))
+
+
+def write_gathered(found: Gathered) -> list[Path]:
+    """As `write`, of what is computed already."""
+    view = found.view
     files: dict[str, bytes] = {
-        "results.csv": results_csv(view.runs).encode(),
-        "results.json": results_json(view, sentence).encode(),
+        "results.csv": results_csv(view.runs, found.adapters).encode(),
+        "results.json": results_json(found).encode(),
     }
-    files |= draw_all(view)
+    files |= draw_all(found)
     for run_id, log in training_logs(view.epochs).items():
         files[f"runs/{run_id}/training_log.csv"] = log.encode()
-    page = results_markdown(view, sentence, list(files)).encode()
+    page = results_markdown(found, list(files)).encode()
     files = {"results.md": page} | files
     for name, content in files.items():
-        write_whole(folder / name, content)
-    return [folder / name for name in files]
+        write_whole(view.folder / name, content)
+    return [view.folder / name for name in files]

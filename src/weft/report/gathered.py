@@ -1,0 +1,89 @@
+"""All that a report says of a study, computed once for page, data, pictures and terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from weft.report.answer import answer, chosen
+from weft.report.calibration import Best, Cell, best, cells
+from weft.report.comparisons import Compared, compared
+from weft.report.forecast import Foreseen, foreseen
+from weft.report.intervals import Judged, judged
+from weft.report.readings import readings
+from weft.report.rows import done, withheld
+from weft.report.steps import few_steps
+from weft.report.tables import summary
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
+
+    from weft.evidence.compare import Place
+    from weft.evidence.recipe import ScoreIntervals
+    from weft.report.rows import StudyView
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """A study and what is concluded from it."""
+
+    view: StudyView
+    table: pd.DataFrame
+    """As `summary` gives it, with intervals."""
+    judged: Mapping[Place, Judged]
+    compared: Compared
+    few: Mapping[Place, int]
+    """Cells with few steps, and how many."""
+    ahead: Foreseen | None
+    """The forecast for the method that the answer speaks of; None where no run is done."""
+    target: float | None
+    answer: tuple[str, ...]
+    """A paragraph each."""
+    cells: list[Cell]
+    """Calibration."""
+    best: Best | None
+    """The run that validation chooses."""
+    looks: int
+    """How often test was looked at: finished runs whose test score is shown."""
+
+    @property
+    def adapters(self) -> dict[str, ScoreIntervals]:
+        """By run id, the intervals of each saved model's own test scores."""
+        return {run_id: own for cell in self.judged.values() for run_id, own in cell.adapters.items()}
+
+
+def gather(view: StudyView, target: float | None = None) -> Gathered:
+    """Computes everything.
+
+    Args:
+        view: the study.
+        target: accuracy wanted, a share; None: the study's own, if it has one.
+    """
+    if target is None:
+        target = own_target(view)
+    runs = readings(view)
+    found, few = judged(view, runs), few_steps(view)
+    family = compared(found)
+    who = chosen(view)
+    ahead = None if who is None else foreseen(view, who.method, target)
+    return Gathered(
+        view=view,
+        table=summary(view.runs, found, few),
+        judged=found,
+        compared=family,
+        few=few,
+        ahead=ahead,
+        target=target,
+        answer=answer(view, found, family, ahead, few, target),
+        cells=cells(view, runs),
+        best=best(view, runs),
+        looks=0 if withheld(view.facts) else len(done(view.runs)),
+    )
+
+
+def own_target(view: StudyView) -> float | None:
+    """The accuracy that the study was run for, a share."""
+    target = view.facts.get("target")
+    return target if isinstance(target, float) else None

@@ -1,0 +1,50 @@
+"""Cells whose runs took few optimiser steps: their scores say more of training than of data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from weft.evidence.compare import Place
+from weft.report.formats import whole
+from weft.report.rows import StudyView, done
+
+FLOOR = 320
+"""Optimiser steps below which a run is called short: as many as ten passes over 1,000 examples in
+batches of 32."""
+
+FEW = "few steps"
+"""Stands with a cell whose runs are short."""
+
+
+def few_steps(view: StudyView) -> dict[Place, int]:
+    """By method and size, the steps of the shortest run, where they are fewer than `FLOOR`.
+
+    Methods that do not train by steps are never among them.
+    """
+    taken: dict[str, int] = {}
+    for row in done(view.epochs):
+        taken[row["run_id"]] = max(taken.get(row["run_id"], 0), int(row["step"]))
+    least: dict[Place, int] = {}
+    for row in done(view.runs):
+        if row["run_id"] in taken:
+            place = (row["method"], row["size"])
+            least[place] = min(least.get(place, FLOOR), taken[row["run_id"]])
+    return {place: steps for place, steps in least.items() if steps < FLOOR}
+
+
+def caution(few: Mapping[Place, int], method: str, sizes: Iterable[int]) -> str:
+    """The sentence for an answer that rests on these sizes of a method; empty where none is short."""
+    short = [size for size in sorted(sizes) if (method, size) in few]
+    if not short:
+        return ""
+    if len(short) == 1:
+        where = f"At {whole(short[0])} examples"
+    else:
+        where = f"From {whole(short[0])} to {whole(short[-1])} examples"
+    steps = sorted({few[method, size] for size in short})
+    number = whole(steps[0]) if len(steps) == 1 else f"{whole(steps[0])} to {whole(steps[-1])}"
+    return (
+        f"Few steps: {where[0].lower()}{where[1:]} {method} took {number} optimiser steps, fewer "
+        f"than {FLOOR}. An undertrained curve rises and falsely says label more; "
+        f"`--min-steps {FLOOR}` trains small sets for longer."
+    )
