@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from peft import LoraConfig
 
     from weft.classifier import Classifier
+    from weft.evidence.answer import Answer
+    from weft.evidence.ladder import Refusal
+    from weft.report.gathered import Gathered
 
 
 class Study:
@@ -84,7 +88,7 @@ class Study:
         Raises:
             WeftError: the data, the backbone or the folder cannot be used.
         """
-        from weft.report import write
+        from weft.report import gather, read, write_gathered
         from weft.study.runner import run_study
 
         complete = run_study(
@@ -93,16 +97,36 @@ class Study:
             watch or _silence,
             command or f"weft.Study({self.config.data.source!r}, ...).run()",
         )
-        return Result(self.folder, complete, write(self.folder))
+        found = gather(read(self.folder))
+        return Result(self.folder, complete, write_gathered(found), gathered=found)
 
 
 class Result:
-    """A study's outcome, read from its folder."""
+    """A study's outcome, read from its folder; table and answer are of the moment they are asked.
+
+    Args:
+        folder: the study's.
+        complete: whether every run of it is finished.
+        files: what the report wrote.
+        gathered: what was computed for the report; None: computed when it is asked for.
+    """
 
     def __init__(
-        self, folder: str | Path, complete: bool = True, files: Sequence[Path] = ()
+        self,
+        folder: str | Path,
+        complete: bool = True,
+        files: Sequence[Path] = (),
+        gathered: Gathered | None = None,
     ) -> None:
         self.folder, self.complete, self.files = Path(folder), complete, list(files)
+        self._given = gathered
+
+    @cached_property
+    def gathered(self) -> Gathered:
+        """All that the report says, as numbers: intervals, comparisons, forecast, calibration."""
+        from weft.report import gather, read
+
+        return self._given or gather(read(self.folder))
 
     @property
     def runs(self) -> pd.DataFrame:
@@ -114,19 +138,35 @@ class Result:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row per method and size: mean scores over seeds, and their spread."""
-        from weft.report.tables import summary
-
-        return summary(self.runs)
+        """A row per method and size: mean scores over seeds, their spread and their intervals."""
+        return self.gathered.table
 
     @property
     def answer(self) -> str:
-        """One or two sentences: which method is best, and whether more labels would help."""
-        from weft.report import read
-        from weft.report.answer import answer
+        """Whether more labels would help, and how many are needed, in words."""
+        return " ".join(self.gathered.answer)
 
-        view = read(self.folder)
-        return answer(view.runs, view.facts)
+    def forecast(self, target: float | None = None) -> Answer | Refusal:
+        """The score expected at 2 and 4 times the largest size, and the labels a target takes.
+
+        Args:
+            target: accuracy wanted, a share.
+
+        Raises:
+            StudyError: no run is finished.
+        """
+        from weft.errors import StudyError
+        from weft.report.forecast import foreseen
+
+        found = self.gathered
+        if found.ahead is None:
+            raise StudyError(
+                f"the study in {self.folder} has no finished run to forecast from",
+                remedy="run it to its end: `weft study` with the same settings goes on with it",
+            )
+        if target is None or target == found.target:
+            return found.ahead.said
+        return foreseen(found.view, found.ahead.method, target).said
 
     def best_run(self) -> tuple[RunKey, Outcome]:
         """The run that validation chooses, and what came out of it."""

@@ -146,6 +146,8 @@ class StudyConfig(Settings):
     seeds_at: dict[int, PositiveInt] = {}
     """Another number of seeds at these sizes, e.g. {56000 = 2}."""
     methods: tuple[Method, ...] = ("lora", "probe", "tfidf")
+    target: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Test accuracy wanted, a share: the report says how many labels it takes. Changes no run."""
     lora: LoraSettings = LoraSettings()
     bitfit: BitfitSettings = BitfitSettings()
     full: FullSettings = FullSettings()

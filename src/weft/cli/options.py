@@ -138,6 +138,14 @@ SeedsAt = Annotated[
 Methods = Annotated[
     str | None, _option("--methods", help="Any of lora,bitfit,full,probe,tfidf.", panel=_GRID)
 ]
+Target = Annotated[
+    float | None,
+    _option(
+        "--target",
+        help="Test accuracy wanted, e.g. 0.90: the answer says how many labels it takes.",
+        panel=_OUT,
+    ),
+]
 Device = Annotated[
     str | None, _option("--device", help="cpu or cuda, where adapters train.", panel=_BANK)
 ]
@@ -195,6 +203,7 @@ _PLACES = {
     "seeds": "seeds",
     "seeds_at": "seeds_at",
     "methods": "methods",
+    "target": "target",
     "slots": "bank.slots",
     "device": "bank.device",
     "strip_width": "bank.strip_width",

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.console import Console
 from rich.markup import escape
 
 from weft.api import Result
-from weft.study.record import Outcome
+from weft.report.answer import between
+from weft.report.rows import withheld
+from weft.study.record import Outcome, RunKey
 from weft.study.runner import Opened
+
+if TYPE_CHECKING:
+    from weft.report import Gathered
 
 
 def print_result(result: Result, opened: Opened | None, *, as_json: bool, quiet: bool) -> None:
@@ -21,9 +26,15 @@ def print_result(result: Result, opened: Opened | None, *, as_json: bool, quiet:
     from weft.report.tables import render, render_costs
 
     console = Console(highlight=False, soft_wrap=True)
-    table = result.table
+    found = result.gathered
+    table = found.table
     console.print(render(table))
-    console.print(f"\n[bold]Answer.[/] {escape(result.answer)}\n")
+    first, *more = found.answer
+    console.print(f"\n[bold]Answer.[/] {escape(first)}")
+    for paragraph in more:
+        console.print(escape(paragraph))
+    _print_comparisons(console, found)
+    console.print()
     if len(table):
         console.print(render_costs(table))
         console.print()
@@ -48,9 +59,39 @@ def print_result(result: Result, opened: Opened | None, *, as_json: bool, quiet:
             f"\nBest model by validation: {key.method} at {key.size:,}, seed {key.seed} "
             f"({outcome.validation.accuracy:.1%} there)"
         )
+        if not withheld(found.view.facts):
+            console.print(f"Its own test accuracy: {_own_accuracy(found, key, outcome)}")
         again = f'  weft predict {result.folder}:best "your own sentence"'
         console.print(again, markup=False)
     console.print("[bold]Next[/]\n  weft study yours.csv")
+
+
+def _print_comparisons(console: Console, found: Gathered) -> None:
+    """Those that bear on the answer; the page has them all."""
+    from weft.report.answer import chosen
+    from weft.report.comparisons import equalities
+
+    who = chosen(found.view)
+    if who is None or not found.compared.family.comparisons:
+        return
+    every = found.compared.family.comparisons
+    said = found.compared.of(who.method, who.sizes[-1])
+    console.print("\n[bold]Differences[/] in test accuracy, 95 % intervals by Holm's procedure")
+    for text in said:
+        console.print(f"  {text}", markup=False)
+    if len(said) < len(every):
+        console.print(f"  All {len(every)} comparisons are in results.md.", markup=False)
+    for text in equalities(found.compared)[-1:]:
+        console.print(f"  {text}", markup=False)
+
+
+def _own_accuracy(found: Gathered, key: RunKey, outcome: Outcome) -> str:
+    """Of one saved model, with the interval that is its own."""
+    own = found.adapters.get(key.run_id)
+    if own is None:
+        return f"{outcome.test.accuracy:.1%}"
+    interval = f"95 % interval {between(own.accuracy)}, of this model as it is"
+    return f"{outcome.test.accuracy:.1%} ({interval})"
 
 
 def _print_predictions(console: Console, result: Result, opened: Opened) -> None:
@@ -83,14 +124,17 @@ def _short(text: str) -> str:
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
-def print_model(result: Result, outcome: Outcome, folder: Path, *, as_json: bool) -> None:
+def print_model(
+    result: Result, key: RunKey, outcome: Outcome, folder: Path, *, as_json: bool
+) -> None:
     """The one model that `weft train` made."""
     if as_json:
         print((result.folder / "results.json").read_text(encoding="utf-8"), end="")
         return
     console = Console(highlight=False, soft_wrap=True)
     console.print(
-        f"test accuracy {outcome.test.accuracy:.1%} on {outcome.test.examples:,} examples "
+        f"test accuracy {_own_accuracy(result.gathered, key, outcome)} "
+        f"on {outcome.test.examples:,} examples "
         f"(F1 {outcome.test.f1:.3f}, loss {outcome.test.loss:.3f}); "
         f"validation, which chose the epoch: {outcome.validation.accuracy:.1%}"
     )

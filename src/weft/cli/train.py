@@ -75,4 +75,4 @@ def train(
         )
     key, outcome = result.run_of(method, largest)
     load(result.folder / "runs" / key.run_id / MODEL).save_pretrained(out)
-    print_model(result, outcome, out, as_json=json)
+    print_model(result, key, outcome, out, as_json=json)

@@ -132,7 +132,7 @@ def _first(sizes: Floats, scores: Floats, target: float) -> int | None:
 def sentences(said: Answer | Refusal) -> tuple[str, ...]:
     """The answer in words, a sentence or two each: the forecast, the gain, the target."""
     if isinstance(said, Refusal):
-        return (f"No forecast: {said.reason}",)
+        return (f"No forecast. {said.reason}",)
     lines = [
         f"With {size:,} training examples ({size + said.validation:,} labels with validation) this "
         f"recipe would score about {_percent(mean)} ({_range(low, high)})."

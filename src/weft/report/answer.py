@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from weft.evidence.answer import Answer
 from weft.evidence.compare import Comparison, Place
 from weft.evidence.interval import FEWEST_SEEDS, Interval
+from weft.evidence.sentences import name_of
 from weft.evidence.sentences import points as unsigned
 from weft.report.comparisons import Compared
 from weft.report.forecast import Foreseen, forecast_sentences
@@ -40,8 +41,8 @@ class Chosen:
     def standing(self) -> str:
         """Its name, and by what it was chosen where there was a choice."""
         if self.alone:
-            return self.method
-        return f"{self.method} (best mean validation accuracy at {whole(self.sizes[-1])})"
+            return name_of(self.method)
+        return f"{name_of(self.method)} (best mean validation accuracy at {whole(self.sizes[-1])})"
 
 
 def chosen(view: StudyView) -> Chosen | None:
@@ -101,9 +102,7 @@ def answer(
     return (*said, short) if short else tuple(said)
 
 
-def _last_step(
-    view: StudyView, who: Chosen, cells: Mapping[Place, Judged], found: Compared
-) -> str:
+def _last_step(view: StudyView, who: Chosen, cells: Mapping[Place, Judged], found: Compared) -> str:
     means = _means(view, who)
     if len(who.sizes) == 1:
         (size,) = who.sizes
@@ -115,7 +114,8 @@ def _last_step(
     small, large = who.sizes[-2:]
     step = found.step(who.method, small, large)
     moved = (
-        f"from {whole(small)} to {whole(large)} training examples the test accuracy of {who.standing} "
+        f"from {whole(small)} to {whole(large)} training examples the test accuracy of "
+        f"{who.standing} "
         f"{_went(means[large] - means[small])}, from {percent(means[small])} to "
         f"{percent(means[large])}"
     )
@@ -134,12 +134,15 @@ def _judged_step(step: Comparison, who: Chosen, means: dict[int, float]) -> str:
     if gain < 0:
         low, high = -high, -low
     moved = (
-        f"from {whole(small)} to {whole(large)} training examples the test accuracy of {who.standing} "
+        f"from {whole(small)} to {whole(large)} training examples the test accuracy of "
+        f"{who.standing} "
         f"{_went(gain)} ({unsigned(low)} to {unsigned(high)})"
     )
+    seeds = step.difference.seeds
     if _same_seeds(step, means):
         moved += f", from {percent(means[small])} to {percent(means[large])}"
-    seeds = step.difference.seeds
+    else:
+        moved += f", over the {count(seeds, 'seed')} that both sizes have"
     noise = f" {NOT_MEASURED.capitalize()} ({count(seeds, 'shared seed')})"
     measured = seeds >= FEWEST_SEEDS
     if not step.told_apart:
@@ -164,13 +167,11 @@ def _went(gain: float) -> str:
     return f"{'rises' if gain > 0 else 'falls'} by {unsigned(abs(gain))} points"
 
 
-def _of_target(
-    view: StudyView, who: Chosen, cells: Mapping[Place, Judged], target: float
-) -> str:
+def _of_target(view: StudyView, who: Chosen, cells: Mapping[Place, Judged], target: float) -> str:
     """What can be said of a target without a forecast: whether it was met."""
     largest = who.sizes[-1]
     mean, cell = _means(view, who)[largest], cells.get((who.method, largest))
-    scored = f"{who.method} scores {_scored(mean, cell)} at {whole(largest)}"
+    scored = f"{name_of(who.method)} scores {_scored(mean, cell)} at {whole(largest)}"
     low = None if cell is None else cell.recipe.accuracy.low
     if low is not None and low >= target:
         return f"{percent(target)} is met: {scored} training examples."

@@ -1,4 +1,4 @@
-"""What differs in a study and what is shown to be equal: the stated family, sentence by sentence."""
+"""What differs in a study and what is shown to be equal, sentence by sentence."""
 
 from __future__ import annotations
 
@@ -43,9 +43,7 @@ class Compared:
 def compared(cells: Mapping[Place, Judged]) -> Compared:
     """Runs the family and the tests of equality over the cells that have predictions."""
     answers = {place: cell.answers for place, cell in cells.items()}
-    return Compared(
-        compare(answers, REFERENCE, LEVEL), equivalences(answers, REFERENCE, RIVAL)
-    )
+    return Compared(compare(answers, REFERENCE, LEVEL), equivalences(answers, REFERENCE, RIVAL))
 
 
 def comparisons_markdown(found: Compared) -> list[str]:
@@ -87,8 +85,8 @@ def _family(family: Family) -> str:
     versus = f", and {name_of(REFERENCE)} against each other method at equal size"
     return (
         f"Test accuracy, paired by seed and by test example: adjacent sizes of each method"
-        f"{versus if several > 1 else ''}. The intervals are those by which Holm's procedure judges "
-        f"all {count(len(family.comparisons), 'comparison')} together: they exclude 0 where a "
+        f"{versus if several > 1 else ''}. The intervals are those by which Holm's procedure "
+        f"judges all {count(len(family.comparisons), 'comparison')} together: they exclude 0 where a "
         f"difference is told apart, with {100 * (1 - family.level):.0f} % risk of any false one."
     )
 

@@ -51,7 +51,9 @@ class Gathered:
     @property
     def adapters(self) -> dict[str, ScoreIntervals]:
         """By run id, the intervals of each saved model's own test scores."""
-        return {run_id: own for cell in self.judged.values() for run_id, own in cell.adapters.items()}
+        return {
+            run_id: own for cell in self.judged.values() for run_id, own in cell.adapters.items()
+        }
 
 
 def gather(view: StudyView, target: float | None = None) -> Gathered:

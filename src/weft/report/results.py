@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from weft.evidence.interval import FEWEST_SEEDS
 from weft.report.comparisons import comparisons_markdown
@@ -38,8 +38,8 @@ _INTERVAL = (
     "with a new seed on new examples like those of test."
 )
 _ALONE = (
-    f"With one or two seeds {NOT_MEASURED}: such an interval is for the trained seeds alone, and "
-    "covers test examples only."
+    f"Where the note says {NOT_MEASURED} (one or two seeds), the interval is for the trained seeds "
+    "alone and covers test examples only."
 )
 _SHORT = (
     f"{FEW.capitalize()}: a run took fewer than {FLOOR} optimiser steps (how many is in brackets). "
@@ -56,8 +56,8 @@ _VALIDATION = (
 _DRAWN = "drawn from train"
 """What the note on a validation set that was part of train says of it."""
 _REMEDY = (
-    "The method and the epochs were chosen on validation examples drawn from train. `--validation "
-    "disjoint` keeps texts out of train that contain, or lie in, a validation example."
+    "Validation, which chooses, is not like test here (see Calibration), and it was drawn from "
+    "train: `--validation disjoint` keeps out of train what contains, or lies in, a validation text."
 )
 
 _TOOK = (
@@ -150,7 +150,7 @@ def _not_offered(found: Gathered) -> list[str]:
 
 def _drawn_from_train(view: StudyView) -> bool:
     """Whether validation was a random part of train, which texts of train may overlap."""
-    notes = section(view.facts, "data").get("notes") or []
+    notes = cast("list[Any]", section(view.facts, "data").get("notes") or [])
     settings = section(section(view.facts, "config"), "data")
     own = any(_DRAWN in str(note) for note in notes)
     return own and settings.get("validation", "random") == "random"

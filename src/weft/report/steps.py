@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from weft.evidence.compare import Place
+from weft.evidence.sentences import name_of
 from weft.report.formats import whole
 from weft.report.rows import StudyView, done
 
@@ -33,7 +34,7 @@ def few_steps(view: StudyView) -> dict[Place, int]:
 
 
 def caution(few: Mapping[Place, int], method: str, sizes: Iterable[int]) -> str:
-    """The sentence for an answer that rests on these sizes of a method; empty where none is short."""
+    """What an answer that rests on these sizes of a method has to add; empty where none is short."""
     short = [size for size in sorted(sizes) if (method, size) in few]
     if not short:
         return ""
@@ -44,7 +45,7 @@ def caution(few: Mapping[Place, int], method: str, sizes: Iterable[int]) -> str:
     steps = sorted({few[method, size] for size in short})
     number = whole(steps[0]) if len(steps) == 1 else f"{whole(steps[0])} to {whole(steps[-1])}"
     return (
-        f"Few steps: {where[0].lower()}{where[1:]} {method} took {number} optimiser steps, fewer "
+        f"Few steps: {where[0].lower()}{where[1:]} {name_of(method)} took {number} optimiser steps, fewer "
         f"than {FLOOR}. An undertrained curve rises and falsely says label more; "
         f"`--min-steps {FLOOR}` trains small sets for longer."
     )

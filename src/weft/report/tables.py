@@ -55,8 +55,8 @@ def summary(
         `validation_loss`, ...) the mean over seeds, and with `_sd` the sample standard deviation
         (missing for one seed), `_min` and `_max`; of test's accuracy, f1 and loss the ends of the
         recipe's 95 % interval as `_low` and `_high`, and in `interval_covers` which noise they
-        cover; `few_steps` where the runs are short; means of trainable, total, share (of 1), epochs,
-        best_epoch, seconds, examples_per_second, peak_memory_bytes and model_bytes. Sorted by
+        cover; `few_steps` where the runs are short; means of trainable, total, share (of 1),
+        epochs, best_epoch, seconds, examples_per_second, peak_memory_bytes and model_bytes. Sorted by
         size, then method.
     """
     import pandas as pd  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
@@ -134,9 +134,9 @@ def render(table: pd.DataFrame) -> Table:
         view.add_row(
             formats.whole(row["size"]) if first else "",
             row["method"],
-            str(row["seeds"]),
+            f"{row['seeds']}{_marks(row)}",
             formats.percent(row["test_accuracy"]),
-            formats.ends(row["test_accuracy_low"], row["test_accuracy_high"]) + _marks(row),
+            formats.ends(row["test_accuracy_low"], row["test_accuracy_high"]),
             formats.three(row["test_f1"]),
             formats.three(row["test_loss"]),
             formats.percent(row["validation_accuracy"]),
@@ -162,10 +162,10 @@ def _caption(rows: list[dict[str, Any]]) -> str:
     if any(row["test_accuracy_low"] is not None for row in rows):
         said.append("Interval: of the accuracy expected of a new seed on new test examples.")
     if any(_unmeasured(row) for row in rows):
-        said.append(f"{_UNMEASURED} of these seeds only: {NOT_MEASURED}.")
+        said.append(f"{_UNMEASURED} interval for these seeds only: {NOT_MEASURED}.")
     if any(row["few_steps"] is not None for row in rows):
-        said.append(f"{_SHORT} {FEW}: fewer than {FLOOR} of the optimiser's.")
-    return " ".join(said)
+        said.append(f"{_SHORT} {FEW}: fewer than {FLOOR} optimiser steps.")
+    return "\n".join(said)
 
 
 def render_costs(table: pd.DataFrame) -> Table:

@@ -172,7 +172,15 @@ def departures(config: StudyConfig) -> list[str]:
         return []
     published = StudyConfig.model_validate(preset)
     ours, theirs = flat(config.model_dump()), flat(published.model_dump())
-    skip = {"name", "data.folder", "bank.slots", "bank.strip_width", "bank.device", "bank.exact"}
+    skip = {
+        "name",
+        "target",
+        "data.folder",
+        "bank.slots",
+        "bank.strip_width",
+        "bank.device",
+        "bank.exact",
+    }
     return [
         f"{key}: {_shown(ours.get(key))} instead of {_shown(theirs.get(key))}"
         for key in ours

@@ -128,6 +128,8 @@ def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -
         if waiting or not known:
             # a command that trains nothing does not change how the runs are said to be made
             ledger.set_facts(facts)
+        if known.get("target") != frozen.target:  # of the report, so it follows the last command
+            ledger.set_facts({"target": frozen.target})
         watch(Begun(keys, waiting, facts))
         data = opened.data
         materials = Materials(frozen, opened.splits, data.label_names, data.positive, source)
@@ -286,7 +288,7 @@ def _same_settings(
     if before is None:
         return config
     there, now = flat(before.model_dump()), flat(config.model_dump())
-    free = {"sizes", "seeds", "seeds_at", "methods", "name", "data.folder", "bank.slots"}
+    free = {"sizes", "seeds", "seeds_at", "methods", "name", "target", "data.folder", "bank.slots"}
     free |= {f"{method}.learning_rate" for method in {"bitfit", "full"} - _planned(folder)}
     odd = [key for key in now if key not in free and now[key] != there.get(key)]
     if odd:
