@@ -83,7 +83,7 @@ def test_a_ladder_that_bears_none_is_refused_in_words() -> None:
     found = answer({1000: [0.8, 0.9]}, 100, generator_for("test"), 0.9)
     assert isinstance(found, Refusal)
     assert sentences(found) == (
-        "No forecast: A forecast needs 4 training sizes or more; here are 1.",
+        "No forecast. A forecast needs 4 training sizes or more; here are 1.",
     )
 
 

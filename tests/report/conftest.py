@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from weft.evidence.metrics import score
 from weft.evidence.scores import Scores
 from weft.randomness import generator_for
 from weft.study.ledger import Ledger
+from weft.study.predictions import write_predictions
 from weft.study.record import EpochRow, Outcome, RunKey
 
 MakeStudy = Callable[..., Path]
@@ -173,6 +176,79 @@ def make_study(tmp_path: Path) -> MakeStudy:
                     ledger.fail(key.run_id, "out of memory | in <step> 3\nsecond line")
                 else:
                     ledger.finish(key.run_id, outcome(key, classes, examples, ended))
+        return folder
+
+    return make
+
+
+LADDER = (250, 500, 1000, 2000, 4000, 8000)
+
+
+def predicted(
+    key: RunKey, split: str, examples: int, rises: float, spread: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels (B,) and probabilities (B, 2) that are right more often the larger the size.
+
+    Which examples are hard is the same for all runs, so that seeds make mistakes together.
+    """
+    labels = np.arange(examples) % 2
+    ease = generator_for("ease", split).random(examples)
+    draw = generator_for("predicted", key.run_id, split)
+    ceiling = {"lora": 0.92, "full": 0.92, "probe": 0.82}.get(key.method, 0.76)
+    wanted = ceiling - rises * (key.size / LADDER[0]) ** -0.5 + draw.normal(0, spread)
+    right = np.where(draw.random(examples) < 0.1, draw.random(examples), ease) < wanted
+    sure = draw.uniform(0.55, 0.95, examples)
+    true = np.where(right, sure, 1 - sure)
+    rows = np.stack([np.where(labels == k, true, 1 - true) for k in range(2)], axis=1)
+    return labels, rows
+
+
+@pytest.fixture
+def make_predicted(tmp_path: Path) -> MakeStudy:
+    """As `make_study`, with predictions that the ledger's scores are those of."""
+
+    def make(
+        name: str = "study",
+        *,
+        sizes: Sequence[int] = LADDER,
+        seeds: int = 3,
+        seeds_at: dict[tuple[str, int], int] | None = None,
+        methods: Sequence[str] = ("lora", "tfidf"),
+        examples: int = 600,
+        rises: float = 0.25,
+        spread: float = 0.004,
+        epochs: int = 5,
+        facts: dict[str, Any] | None = None,
+    ) -> Path:
+        folder = tmp_path / name
+        keys = [
+            RunKey(f"{method}-{size}-{seed}", method, size, seed)
+            for method in methods
+            for size in sizes
+            for seed in range((seeds_at or {}).get((method, size), seeds))
+        ]
+        with Ledger(folder / "ledger.sqlite") as ledger:
+            ledger._db.execute("PRAGMA synchronous = OFF")
+            ledger.set_facts(dict(FACTS if facts is None else facts))
+            ledger.plan(keys)
+            for key in keys:
+                ledger.start(key.run_id)
+                for row in epoch_rows(key, epochs) if key.method in ("lora", "full") else ():
+                    ledger.epoch(key.run_id, row)
+                made = {
+                    split: predicted(key, split, count, rises, spread)
+                    for split, count in (("validation", examples // 2), ("test", examples))
+                }
+                place = folder / "runs" / key.run_id
+                place.mkdir(parents=True)
+                write_predictions(
+                    place / "predictions.parquet",
+                    ("negative", "positive"),
+                    {split: labels for split, (labels, _) in made.items()},
+                    {split: rows for split, (_, rows) in made.items()},
+                )
+                judged = {split: score(*two, positive=1) for split, two in made.items()}
+                ledger.finish(key.run_id, replace(outcome(key, 2, examples, epochs), **judged))
         return folder
 
     return make

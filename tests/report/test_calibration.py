@@ -13,8 +13,8 @@ import pytest
 from weft.evidence.calibration.judge import brier_each, log_loss_each
 from weft.evidence.calibration.temperature import apply, fit
 from weft.randomness import generator_for
-from weft.report import read, write
-from weft.report.calibration import best, cells
+from weft.report import gather, read, write
+from weft.report.calibration import Best, Cell
 from weft.report.data_files import results_json
 from weft.report.probabilities import probabilities_markdown
 from weft.report.reliability import draw_abstention, draw_reliability
@@ -50,8 +50,16 @@ def predict(folder: Path, *, classes: int = 2, sure: float = 3.0, spread: float 
     return folder
 
 
+def cells(folder: Path) -> list[Cell]:
+    return gather(read(folder)).cells
+
+
+def best(folder: Path) -> Best | None:
+    return gather(read(folder)).best
+
+
 def page_of(folder: Path, files: tuple[str, ...] = ()) -> str:
-    return "\n".join(probabilities_markdown(read(folder), files))
+    return "\n".join(probabilities_markdown(gather(read(folder)), files))
 
 
 def test_the_page_and_the_pictures_are_written(make_study: MakeStudy) -> None:
@@ -70,7 +78,7 @@ def test_the_page_and_the_pictures_are_written(make_study: MakeStudy) -> None:
 
 def test_a_cell_holds_what_its_predictions_say(make_study: MakeStudy) -> None:
     folder = predict(make_study(**SMALL))
-    lora, tfidf = cells(read(folder))
+    lora, tfidf = cells(folder)
     assert (lora.method, lora.size, lora.seeds, tfidf.method) == ("lora", 100, 2, "tfidf")
     splits = [
         read_probabilities(folder / "runs" / f"lora-100-{seed}" / "predictions.parquet")
@@ -101,7 +109,7 @@ def test_the_run_is_the_one_that_validation_chooses(make_study: MakeStudy) -> No
     from weft.study.choice import best_run
 
     folder = predict(make_study(sizes=(50, 100), seeds=2, methods=("lora", "tfidf"), epochs=1))
-    found = best(read(folder))
+    found = best(folder)
     assert found is not None
     assert found.key == best_run(folder)[0]
     assert found.ensemble is not None
@@ -133,9 +141,8 @@ def test_models_without_a_saved_temperature_are_counted(make_study: MakeStudy) -
 
 def test_the_data_file_has_the_cells(make_study: MakeStudy) -> None:
     folder = predict(make_study(**SMALL))
-    view = read(folder)
-    rows = json.loads(results_json(view, "answer"))["calibration"]
-    lora, tfidf = cells(view)
+    rows = json.loads(results_json(gather(read(folder))))["calibration"]
+    lora, tfidf = cells(folder)
     assert [row["method"] for row in rows] == [lora.method, tfidf.method]
     assert rows[0]["log_loss"]["after"]["value"] == lora.log_loss[1].value
     assert lora.ensemble is not None
@@ -190,26 +197,26 @@ def test_runs_without_predictions_are_left_out(make_study: MakeStudy, damage: st
         rows = {"validation": np.full((2, 2), np.nan), "test": np.full((2, 2), 0.5)}
         labels = {name: np.array([0, 1]) for name in rows}
         write_predictions(path, ("negative", "positive"), labels, rows)
-    assert [cell.seeds for cell in cells(read(folder))] == [1, 2]
-    assert cells(read(folder))[0].ensemble is None
+    assert [cell.seeds for cell in cells(folder)] == [1, 2]
+    assert cells(folder)[0].ensemble is None
     write(folder)
 
 
 def test_no_predictions_no_section(make_study: MakeStudy) -> None:
     folder = make_study(**SMALL)
     assert page_of(folder) == ""
-    assert draw_reliability(best(read(folder))) is None
-    assert draw_abstention(best(read(folder))) is None
+    assert draw_reliability(best(folder)) is None
+    assert draw_abstention(best(folder)) is None
 
 
 def test_random_weights_show_nothing(make_study: MakeStudy) -> None:
     folder = predict(make_study(**SMALL, facts={"random_weights": True}))
-    assert cells(read(folder)) == []
-    assert best(read(folder)) is None
+    assert cells(folder) == []
+    assert best(folder) is None
 
 
 def test_the_pictures_show_the_bins_and_the_curve(make_study: MakeStudy) -> None:
-    found = best(read(predict(make_study(**SMALL))))
+    found = best(predict(make_study(**SMALL)))
     assert found is not None
     with styled():
         before, after = draw_reliability(found).axes

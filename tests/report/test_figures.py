@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from weft.report import read
+from weft.report import gather, read
 from weft.report.confusion import draw_confusion
 from weft.report.curves import draw_curves
 from weft.report.scaling import draw_sizes
@@ -23,7 +23,7 @@ def test_sizes_are_the_ticks_and_seeds_the_points(make_study: MakeStudy) -> None
     folder = make_study(sizes=(50, 400, 8000), methods=("lora", "tfidf"), epochs=1)
     view = read(folder)
     with styled():
-        (panel,) = draw_sizes(view).axes
+        (panel,) = draw_sizes(gather(view)).axes
     assert panel.get_xscale() == "log"
     assert [tick.get_text() for tick in panel.get_xticklabels()] == ["50", "400", "8,000"]
     assert [text.get_text() for text in panel.get_legend().get_texts()] == ["lora", "tfidf"]
@@ -37,7 +37,7 @@ def test_labels_of_sizes_that_would_touch_are_left_out(make_study: MakeStudy) ->
     sizes = (10, 9000, 9500, 10000)
     view = read(make_study(sizes=sizes, methods=("probe",), seeds=1))
     with styled():
-        (panel,) = draw_sizes(view).axes
+        (panel,) = draw_sizes(gather(view)).axes
     assert list(panel.get_xticks()) == list(sizes)
     assert [tick.get_text() for tick in panel.get_xticklabels()] == ["10", "", "", "10,000"]
 

@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 import pytest
 from rich.console import Console
 
-from weft.report import read
+from weft.report import gather, read
 from weft.report.markdown import code, markdown_table, plain, to_markdown
 from weft.report.tables import render, render_costs, summary
 from weft.study.ledger import Ledger
@@ -68,21 +68,32 @@ def shown(table: object) -> str:
     return console.file.getvalue()
 
 
-def test_the_terminal_table_fits_80_columns(make_study: MakeStudy) -> None:
-    """Nothing is cut, even with the widest numbers and two seeds."""
-    folder = make_study(sizes=(8000, 56000), seeds=2)
-    text = shown(render(summary(read(folder).runs)))
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_the_terminal_table_fits_80_columns(make_predicted: MakeStudy, seeds: int) -> None:
+    """Nothing is cut, even with the widest numbers, and every mark is explained."""
+    found = gather(read(make_predicted(sizes=(1000, 56000), seeds=seeds, epochs=1)))
+    text = shown(render(found.table))
     assert "\u2026" not in text
+    assert max(map(len, text.splitlines())) <= 80
     lora = next(line for line in text.splitlines() if line.startswith("56,000"))
-    row = summary(read(folder).runs).set_index(["size", "method"]).loc[(56000, "lora")]
-    low, high = row["test_accuracy_min"], row["test_accuracy_max"]
+    row = found.table.set_index(["size", "method"]).loc[(56000, "lora")]
+    low, high = row["test_accuracy_low"], row["test_accuracy_high"]
     assert lora.split() == [
-        *("56,000", "lora", "2", f"{100 * row['test_accuracy']:.1f}", "%"),
+        *("56,000", "lora", "2*" if seeds == 2 else "3", f"{100 * row['test_accuracy']:.1f}", "%"),
         f"{100 * low:.1f}\u2013{100 * high:.1f}",
         *(f"{row['test_f1']:.3f}", f"{row['test_loss']:.3f}"),
         *(f"{100 * row['validation_accuracy']:.1f}", "%", "0.97", "%", "561"),
     ]
-    assert "no interval" in " ".join(text.split())
+    words = " ".join(text.split())
+    assert ("training noise not measured" in words) == (seeds == 2)
+    assert ("2*! " if seeds == 2 else "3 ! ") in text
+    assert "! few steps: fewer than 320 optimiser steps." in words
+
+
+def test_without_predictions_the_table_has_no_interval(make_study: MakeStudy) -> None:
+    text = shown(render(summary(read(make_study(sizes=(8000,), seeds=2)).runs)))
+    assert "Interval:" not in text
+    assert "\u2013" in text
 
 
 def test_what_it_took_is_shown_at_the_largest_size(make_study: MakeStudy) -> None:

@@ -101,12 +101,10 @@ def _points(
 
 def _intervals(panel: Axes, cells: dict[int, Judged | None], shift: float, colour: str) -> None:
     """A bar at each size that has an interval."""
-    known = {
-        size: (cell.recipe.accuracy.low, cell.recipe.accuracy.high)
-        for size, cell in cells.items()
-        if cell is not None and cell.recipe.accuracy.offered
-    }
-    for size, (low, high) in known.items():
+    for size, cell in cells.items():
+        if cell is None or cell.recipe.accuracy.low is None:
+            continue
+        low, high = cell.recipe.accuracy.low, cell.recipe.accuracy.high or 1.0
         at = size * shift
         panel.plot([at, at], [low, high], color=colour, linewidth=1, marker="_", markersize=6)
 
