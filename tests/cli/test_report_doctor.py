@@ -6,11 +6,16 @@ import json
 import shutil
 import sqlite3
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.cli.command import process, tree, weft
 from tests.cli.conftest import STUDY
+
+from weft.evidence.scores import Scores
+from weft.study.ledger import Ledger
+from weft.study.record import Outcome, RunKey
 
 OUTSIDE = """
 import sys
@@ -56,6 +61,76 @@ def test_json_of_one_study_and_of_several(study: Path) -> None:
     said = weft("report", study, "second", "--json")
     assert said.code == 0, said.err
     assert [len(one["runs"]) for one in json.loads(said.out)] == [12, 12]
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_target_is_of_this_report_and_else_the_studys_own(study: Path) -> None:
+    said = weft("report", study, "--target", "0.999")
+    assert said.code == 0, said.err
+    assert "How many labels 99.9 % takes is not forecast" in said.out
+    assert json.loads((study / "results.json").read_text(encoding="utf-8"))["target"] == 0.999
+    assert "99.9 %" not in weft("report", study).out
+    with Ledger(study / "ledger.sqlite") as ledger:
+        ledger.set_facts({"target": 0.987})
+    assert "How many labels 98.7 % takes" in weft("report", study).out
+
+
+@pytest.mark.parametrize("target", ["0", "1", "90", "-1"])
+def test_a_target_that_is_no_accuracy_is_refused(study: Path, target: str) -> None:
+    said = weft("report", study, "--target", target)
+    assert (said.code, said.out) == (2, "")
+    assert "--target is an accuracy between 0 and 1" in said.err
+    assert "e.g. 0.90" in said.err
+
+
+def test_the_answer_is_followed_by_differences_and_the_models_own_interval(study: Path) -> None:
+    out = weft("report", study).out
+    assert "Differences in test accuracy, 95 % intervals by Holm's procedure" in out
+    assert "All 6 comparisons" not in out or out.count("examples") > 2
+    assert "of this model as it is)" in out
+    assert "2*" in out
+    assert "training noise not measured" in out
+
+
+def test_a_study_with_too_few_sizes_cannot_be_back_tested(study: Path) -> None:
+    said = weft("report", study, "--backtest")
+    assert (said.code, said.out) == (1, "")
+    assert "too few sizes or seeds" in said.err
+    assert "found:  2 sizes; a back-test takes 5 or more" in said.err
+    assert "--sizes 250:16000:7" in said.err
+
+
+def ladder(folder: Path) -> Path:
+    """A study of six sizes in which only the scores are there."""
+    scores = Scores(100, 0.4, 0.8, 0.8, 0.8, 0.8, ((40, 10), (10, 40)))
+    with Ledger(folder / "ledger.sqlite") as ledger:
+        ledger.set_facts({"data": {"validation": 100}})
+        for size in (250, 500, 1000, 2000, 4000, 8000):
+            for seed in range(3):
+                key = RunKey(f"probe-{size}-{seed}", "probe", size, seed)
+                own = replace(scores, accuracy=0.9 - 0.2 * (250 / size) ** 0.5 + 0.004 * seed)
+                ledger.plan([key])
+                ledger.start(key.run_id)
+                ledger.finish(key.run_id, Outcome(own, own, 10, 10, 0, 0, 1.0, 1.0))
+    return folder
+
+
+def test_the_forecast_is_held_against_sizes_that_were_run(tmp_path: Path) -> None:
+    folder = ladder(tmp_path / "ladder")
+    before = tree(folder)
+    said = weft("report", folder, "--backtest")
+    assert said.code == 0, said.err
+    lines = [line.split() for line in said.out.splitlines()]
+    ways = [line for line in lines if "%" in line[2:]]
+    assert [" ".join(line[:-6]) for line in ways] == ["probe forecast", "last value", "log-linear"]
+    for line in ways:
+        assert line[-6] == "3"
+    assert "probe: the forecast does better than both, so it is shown." in said.out
+    assert tree(folder) == before, "nothing is written"
+    said = weft("report", folder, "--backtest", "--json")
+    rows = json.loads(said.out)
+    assert {row["way"] for row in rows} == {"forecast", "last value", "log-linear"}
+    assert {"miss", "coverage", "width", "interval_score"} <= set(rows[0])
 
 
 @pytest.mark.usefixtures("no_figures")

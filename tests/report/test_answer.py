@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from weft.report import Gathered, StudyView, gather, read
-from weft.report.answer import chosen
+from weft.report.answer import answer, chosen
+from weft.report.comparisons import compared
 
 MakeStudy = Callable[..., Path]
 
@@ -30,6 +31,11 @@ def study_of(**accuracies: dict[int, list[float]]) -> StudyView:
 
 def first(found: Gathered) -> str:
     return found.answer[0]
+
+
+def said_of(view: StudyView) -> str:
+    """The first paragraph where no run's predictions are there."""
+    return answer(view, {}, compared({}), None, {}, None)[0]
 
 
 def test_a_gain_whose_interval_excludes_zero(make_predicted: MakeStudy) -> None:
@@ -54,9 +60,9 @@ def test_a_step_that_is_not_told_apart_is_undecided(make_predicted: MakeStudy) -
 
 
 def test_a_fall(make_predicted: MakeStudy) -> None:
-    found = gather(read(make_predicted(sizes=(250, 2000), methods=("lora",), rises=-0.2)))
+    found = gather(read(make_predicted(sizes=(250, 2000), methods=("lora",), rises=-0.06)))
     assert first(found).startswith("More labels did not help")
-    assert re.search(r"falls by 1\d\.\d points \(\d+\.\d to 1\d\.\d\)", first(found))
+    assert re.search(r"falls by \d\.\d points \(\d\.\d to \d\.\d\)", first(found))
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
@@ -88,13 +94,13 @@ def test_one_size_cannot_answer(make_predicted: MakeStudy) -> None:
 
 
 def test_without_predictions_no_gain_is_claimed() -> None:
-    found = gather(study_of(lora={50: [0.5, 0.5, 0.5], 100: [0.9, 0.9, 0.9]}))
-    assert first(found).startswith("Undecided: from 50 to 100 training examples")
-    assert "rises by 40.0 points, from 50.0 % to 90.0 %. No interval can be given" in first(found)
+    said = said_of(study_of(lora={50: [0.5, 0.5, 0.5], 100: [0.9, 0.9, 0.9]}))
+    assert said.startswith("Undecided: from 50 to 100 training examples")
+    assert "rises by 40.0 points, from 50.0 % to 90.0 %. No interval can be given" in said
 
 
 def test_only_the_two_largest_sizes_count() -> None:
-    said = first(gather(study_of(lora={10: [0.1, 0.9], 1000: [0.80, 0.81], 8000: [0.85, 0.86]})))
+    said = said_of(study_of(lora={10: [0.1, 0.9], 1000: [0.80, 0.81], 8000: [0.85, 0.86]}))
     assert "from 1,000 to 8,000 training examples" in said
     assert "10 " not in said.replace("1000", "")
 
@@ -102,7 +108,7 @@ def test_only_the_two_largest_sizes_count() -> None:
 def test_validation_chooses_the_method_and_test_does_not() -> None:
     view = study_of(lora={50: [0.7, 0.7], 100: [0.8, 0.8]}, probe={50: [0.6, 0.6], 100: [0.7, 0.7]})
     view.runs.loc[view.runs.method == "probe", "validation_accuracy"] = 0.95
-    said = first(gather(view))
+    said = said_of(view)
     assert "of the linear probe (best mean validation accuracy at 100)" in said
     assert "from 60.0 % to 70.0 %" in said
 
@@ -119,13 +125,13 @@ def test_the_best_is_sought_at_the_largest_size_and_lora_wins_a_tie() -> None:
 
 
 def test_of_one_method_there_is_no_best() -> None:
-    assert "best mean" not in first(gather(study_of(tfidf={50: [0.5, 0.51], 100: [0.6, 0.61]})))
+    assert "best mean" not in said_of(study_of(tfidf={50: [0.5, 0.51], 100: [0.6, 0.61]}))
 
 
 def test_nothing_done_and_random_weights(make_predicted: MakeStudy) -> None:
     view = study_of(lora={50: [0.7]})
     view.runs["status"] = "failed"
-    assert gather(view).answer == ("No run is done yet, so there is nothing to say.",)
+    assert said_of(view) == "No run is done yet, so there is nothing to say."
     folder = make_predicted(sizes=(50, 100), facts={"random_weights": True})
     found = gather(read(folder), target=0.9)
     assert len(found.answer) == 1
@@ -135,7 +141,7 @@ def test_nothing_done_and_random_weights(make_predicted: MakeStudy) -> None:
 
 
 def test_a_target_without_a_forecast(make_predicted: MakeStudy) -> None:
-    view = read(make_predicted(sizes=(250, 8000), methods=("lora",)))
+    view = read(make_predicted(sizes=(4000, 8000), methods=("lora",)))
     met, open_ = gather(view, 0.5).answer[-1], gather(view, 0.99).answer[-1]
     assert met.startswith("50.0 % is met: LoRA scores")
     assert open_.startswith("How many labels 99.0 % takes is not forecast: LoRA scores")
@@ -143,8 +149,12 @@ def test_a_target_without_a_forecast(make_predicted: MakeStudy) -> None:
 
 def test_few_steps_are_said_where_the_answer_rests_on_them(make_predicted: MakeStudy) -> None:
     view = read(make_predicted(sizes=(250, 1000, 4000), methods=("lora",), epochs=2))
-    assert gather(view).answer[-1].startswith(
-        "Few steps: from 250 to 4,000 examples LoRA took 16 to 250 optimiser steps, fewer than 320."
+    assert (
+        gather(view)
+        .answer[-1]
+        .startswith(
+            "Few steps: from 250 to 4,000 examples LoRA took 16 to 250 optimiser steps, fewer than"
+        )
     )
     longer = read(make_predicted("longer", sizes=(4000, 8000), methods=("lora",), epochs=3))
     assert not any("Few steps" in said for said in gather(longer).answer)

@@ -47,7 +47,9 @@ def test_equality_is_shown_or_not_with_what_could_be(make_predicted: MakeStudy) 
     page = "\n".join(comparisons_markdown(gather(read(folder)).compared))
     assert "### Whether LoRA equals full fine-tuning" in page
     assert "LoRA equals full fine-tuning within 1.0 points at 2,000 examples:" in page
-    assert "The smallest difference that these 2,000 test examples and 3 seeds could rule out" in page
+    assert (
+        "The smallest difference that these 2,000 test examples and 3 seeds could rule out" in page
+    )
     write(folder)
     (row,) = json.loads((folder / "results.json").read_text(encoding="utf-8"))["equality"]
     assert (row["size"], row["margin"]) == (2000, 0.01)
@@ -61,7 +63,10 @@ def test_without_full_nothing_is_said_of_equality(make_predicted: MakeStudy) -> 
 
 
 def test_one_cell_has_no_comparison(make_predicted: MakeStudy) -> None:
-    assert comparisons_markdown(gather(read(make_predicted(sizes=(250,), methods=("lora",)))).compared) == []
+    assert (
+        comparisons_markdown(gather(read(make_predicted(sizes=(250,), methods=("lora",)))).compared)
+        == []
+    )
 
 
 def test_the_remedy_stands_where_validation_is_unlike_test(
@@ -71,7 +76,10 @@ def test_the_remedy_stands_where_validation_is_unlike_test(
 
     data = {**made_up_facts["data"], "notes": ["Validation: 300 examples drawn from train."]}
     kinds = {"sizes": (250,), "methods": ("lora",), "seeds": 1, "epochs": 1}
-    for name, settings, expected in (("drawn", {}, True), ("apart", {"validation": "disjoint"}, False)):
+    for name, settings, expected in (
+        ("drawn", {}, True),
+        ("apart", {"validation": "disjoint"}, False),
+    ):
         facts = {**made_up_facts, "data": data, "config": {"data": settings}}
         folder = make_predicted(name, **kinds, facts=facts)
         write(folder)

@@ -57,7 +57,8 @@ def test_where_the_backtest_is_no_better_none_is_shown(
 
     def worse(cases: object) -> object:
         return [
-            replace(row, low=0.0, high=1.0) if row.way == "forecast" else row for row in judge(cases)
+            replace(row, low=0.0, high=1.0) if row.way == "forecast" else row
+            for row in judge(cases)
         ]
 
     monkeypatch.setattr(module, "judge", worse)

@@ -9,13 +9,10 @@ from numpy.typing import NDArray
 from sklearn import metrics as _metrics  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
 
 from weft.errors import TrainingError
-from weft.evidence.scores import Scores
+from weft.evidence.scores import SMALLEST, Scores
 
 # scikit-learn has no types; everything that comes out of it is cast where it is used.
 _sklearn = cast(Any, _metrics)
-
-SMALLEST = float(np.finfo(np.float64).eps)
-"""A probability of zero for the true class counts as this (scikit-learn's own floor), 36 nats."""
 
 
 def score(

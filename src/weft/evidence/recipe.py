@@ -15,7 +15,7 @@ from weft.evidence.intervals import (
     adapter_loss,
     loss_interval,
 )
-from weft.evidence.metrics import SMALLEST
+from weft.evidence.scores import SMALLEST
 
 
 @dataclass(frozen=True)

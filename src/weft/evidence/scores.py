@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+
+SMALLEST = sys.float_info.epsilon
+"""A probability of zero for the true class counts as this (scikit-learn's own floor), 36 nats."""
 
 
 @dataclass(frozen=True)

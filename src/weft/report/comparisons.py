@@ -86,8 +86,8 @@ def _family(family: Family) -> str:
     return (
         f"Test accuracy, paired by seed and by test example: adjacent sizes of each method"
         f"{versus if several > 1 else ''}. The intervals are those by which Holm's procedure "
-        f"judges all {count(len(family.comparisons), 'comparison')} together: they exclude 0 where a "
-        f"difference is told apart, with {100 * (1 - family.level):.0f} % risk of any false one."
+        f"judges all {count(len(family.comparisons), 'comparison')} together: they exclude 0 where "
+        f"a difference is told apart, with {100 * (1 - family.level):.0f} % risk of any false one."
     )
 
 

@@ -57,7 +57,7 @@ _DRAWN = "drawn from train"
 """What the note on a validation set that was part of train says of it."""
 _REMEDY = (
     "Validation, which chooses, is not like test here (see Calibration), and it was drawn from "
-    "train: `--validation disjoint` keeps out of train what contains, or lies in, a validation text."
+    "train: `--validation disjoint` keeps out of train what contains, or lies in, one of its texts."
 )
 
 _TOOK = (

@@ -34,18 +34,18 @@ def few_steps(view: StudyView) -> dict[Place, int]:
 
 
 def caution(few: Mapping[Place, int], method: str, sizes: Iterable[int]) -> str:
-    """What an answer that rests on these sizes of a method has to add; empty where none is short."""
+    """What an answer that rests on these sizes of a method has to add; empty if none is short."""
     short = [size for size in sorted(sizes) if (method, size) in few]
     if not short:
         return ""
     if len(short) == 1:
-        where = f"At {whole(short[0])} examples"
+        where = f"at {whole(short[0])} examples"
     else:
-        where = f"From {whole(short[0])} to {whole(short[-1])} examples"
+        where = f"from {whole(short[0])} to {whole(short[-1])} examples"
     steps = sorted({few[method, size] for size in short})
     number = whole(steps[0]) if len(steps) == 1 else f"{whole(steps[0])} to {whole(steps[-1])}"
     return (
-        f"Few steps: {where[0].lower()}{where[1:]} {name_of(method)} took {number} optimiser steps, fewer "
-        f"than {FLOOR}. An undertrained curve rises and falsely says label more; "
+        f"Few steps: {where} {name_of(method)} took {number} optimiser steps, fewer than {FLOOR}. "
+        "An undertrained curve rises and falsely says label more; "
         f"`--min-steps {FLOOR}` trains small sets for longer."
     )

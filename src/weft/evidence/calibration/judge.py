@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as _stats  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
 
-_scipy = cast(Any, _stats)
+from weft.evidence.scores import SMALLEST
 
-_SMALLEST = float(np.finfo(np.float64).eps)
-"""A probability of zero for the true class counts as this, 36 nats, as in `metrics.score`."""
+_scipy = cast(Any, _stats)
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def log_loss_each(
         labels: (B,) true classes.
     """
     of_true = probabilities[np.arange(len(labels)), labels]
-    return -np.log(np.clip(of_true, _SMALLEST, 1.0))
+    return -np.log(np.clip(of_true, SMALLEST, 1.0))
 
 
 def mean_interval(values: NDArray[np.float64], level: float = 0.95) -> Estimate:
