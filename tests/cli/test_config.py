@@ -17,7 +17,7 @@ _LINE = (
     "--learning-rate 1e-3 --bitfit-learning-rate 2e-3 --full-learning-rate 3e-5 "
     "--batch-size 4 --epochs 3 --weight-decay 0.01 --max-grad-norm 2 "
     "--patience 1 --min-steps 100 --evaluations 10 "
-    "--sizes 16,32 --seeds 2 --seeds-at 32:4 --methods lora,tfidf "
+    "--sizes 16,32 --seeds 2 --seeds-at 32:4 --methods lora,tfidf --target 0.9 "
     "--slots 3 --strip-width 64 --device cuda --exact"
 )
 EVERYTHING = _LINE.split()
@@ -45,6 +45,7 @@ def test_every_option_arrives() -> None:
         "seeds": 2,
         "seeds_at": {"32": 4},
         "methods": ["lora", "tfidf"],
+        "target": 0.9,
         "data": {
             "source": "reviews.csv",
             "text": "text",

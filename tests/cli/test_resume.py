@@ -125,6 +125,18 @@ def test_slots_and_the_name_may_change(study: Path, begun: list[str]) -> None:
     assert begun == []
 
 
+def test_a_target_changes_no_run_and_is_that_of_the_last_command(
+    study: Path, begun: list[str]
+) -> None:
+    said = weft("study", "reviews.csv", *SMALL, "--target", "0.97")
+    assert said.code == 0, said.err
+    assert begun == []
+    assert "97.0 %" in said.out
+    assert "97.0 %" in weft("report", study).out
+    assert "97.0 %" not in weft("study", "reviews.csv", *SMALL).out
+    assert "97.0 %" not in weft("report", study).out
+
+
 def test_the_frozen_configuration_goes_on_too(study: Path, begun: list[str]) -> None:
     said = weft("study", study / "study.toml", "--out", study)
     assert said.code == 0, said.err
