@@ -155,7 +155,7 @@ def test_few_steps_are_said_where_the_answer_rests_on_them(make_predicted: MakeS
         .answer[-1]
         .startswith(
             "Few steps: from 250 to 4,000 examples LoRA took 16 to 250 optimiser steps, fewer than "
-        f"{FLOOR}."
+            f"{FLOOR}."
         )
     )
     longer = read(make_predicted("longer", sizes=(4000, 8000), methods=("lora",), epochs=6))
