@@ -1,21 +1,32 @@
-"""`weft.Classifier`: one text classifier to train, load and use."""
+"""`weft.Classifier`: one text classifier to train, load and use, with scikit-learn's manners."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import (  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
+    BaseEstimator,
+    ClassifierMixin,
+)
+from sklearn.exceptions import (  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
+    NotFittedError,
+)
 
-from weft.config import DataSettings, Method
+from weft.config import DataSettings, Method, Pooling, Precision, StudyConfig
 from weft.data.examples import Examples, LabelledText
-from weft.data.splits import split
-from weft.errors import DataError, StudyError, TrainingError
+from weft.data.given import column, labels_of, texts_of, weights_of
+from weft.data.splits import Splits, split
+from weft.data.weights import class_weights
+from weft.errors import ConfigError, InputError, StudyError, TrainingError
+from weft.export import manners
 from weft.export.card import FILE as CARD
 from weft.export.card import MODEL_FILES
 from weft.study.choice import model_folder
@@ -24,25 +35,280 @@ from weft.study.presets import merged, validated
 if TYPE_CHECKING:
     from weft.methods.predictor import Predictor
 
+_PLACES = {  # where a parameter stands among a study's settings
+    "lora": ("r", "lora_alpha", "lora_dropout", "target_modules"),
+    "recipe": ("batch_size", "epochs", "min_steps", "patience", "weight_decay"),
+    "backbone": ("pooling", "max_length", "precision"),
+}
+_RATES = {"lora": "recipe", "bitfit": "bitfit", "full": "full"}  # whose learning rate it is
 
-class Classifier:
+
+class NotTrainedError(StudyError, NotFittedError):
+    """A classifier is used before it is trained or loaded; scikit-learn's NotFittedError too."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What one fit needs, checked and split: settings, examples, names and seed."""
+
+    config: StudyConfig
+    splits: Splits
+    classes: NDArray[Any]  # (C,)
+    seed: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes as they are saved."""
+        return tuple(map(str, self.classes.tolist()))
+
+
+class Classifier(ClassifierMixin, BaseEstimator):
     """A text classifier in scikit-learn's manner.
+
+    Texts and labels are lists, NumPy arrays, or columns of pandas, Polars or Arrow. `classes_` and
+    predictions are of the kind of the labels. Parameters that are None are as the method's own
+    defaults say (`weft study --show-config` prints them); what a method does not use it ignores.
 
     Args:
         method: `lora`, `bitfit`, `full`, `probe` or `tfidf`.
         backbone: `minilm`, a folder or a hub id.
-        settings: further settings of a study, e.g. `recipe={"epochs": 3}`.
+        settings: further settings of a study, e.g. `{"recipe": {"max_grad_norm": 0.5}}`; the
+            parameters below are laid over them.
+        r, lora_alpha, lora_dropout, target_modules: the adapter, by PEFT's names.
+        learning_rate: the method's own.
+        batch_size, epochs, min_steps, patience, weight_decay: the recipe. Where `epochs` are given
+            and `min_steps` is not, as many epochs are trained as were asked for.
+        validation_fraction: of the texts, set apart to select the epoch (or the penalty) and to fit
+            the temperature; None: min(1,000, 10 %).
+        pooling, max_length, precision: how the encoder is read.
+        class_weight: `balanced`, or a weight by class; multiplied with `sample_weight`.
+        random_state: decides initial weights, the order of the batches and dropout; None: another
+            one at each fit.
     """
+
+    _classes: NDArray[Any] | None = None
+    _folder: Path | None = None
+    _predictor: Predictor | None = None
+    _write: Callable[[Path], None] | None = None
+    """Of a model that lies in no folder yet."""
 
     def __init__(
         self,
         method: Method = "lora",
         backbone: str = "minilm",
         settings: Mapping[str, Any] | None = None,
+        *,
+        r: int | None = None,
+        lora_alpha: float | None = None,
+        lora_dropout: float | None = None,
+        target_modules: Sequence[str] | None = None,
+        learning_rate: float | None = None,
+        batch_size: int | None = None,
+        epochs: int | None = None,
+        min_steps: int | None = None,
+        patience: int | None = None,
+        weight_decay: float | None = None,
+        validation_fraction: float | None = None,
+        pooling: Pooling | None = None,
+        max_length: int | None = None,
+        precision: Precision | None = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.method, self.backbone, self.settings = method, backbone, settings
-        self._folder: Path | None = None
-        self._predictor: Predictor | None = None
+        self.r, self.lora_alpha, self.lora_dropout = r, lora_alpha, lora_dropout
+        self.target_modules = target_modules
+        self.learning_rate, self.batch_size, self.epochs = learning_rate, batch_size, epochs
+        self.min_steps, self.patience, self.weight_decay = min_steps, patience, weight_decay
+        self.validation_fraction = validation_fraction
+        self.pooling, self.max_length, self.precision = pooling, max_length, precision
+        self.class_weight, self.random_state = class_weight, random_state
+
+    # ---- training
+
+    def configured(self) -> StudyConfig:
+        """The parameters as a study's settings, defaults filled in.
+
+        Raises:
+            ConfigError: names every parameter that cannot be used.
+        """
+        own: dict[str, Any] = {
+            "name": "fit",
+            "backbone": {"name": self.backbone},
+            "methods": [self.method],
+        }
+        over: dict[str, Any] = {
+            room: {name: _plain(getattr(self, name)) for name in names}
+            for room, names in _PLACES.items()
+        }
+        rate = _RATES.get(self.method)
+        if rate is not None:
+            over.setdefault(rate, {})["learning_rate"] = _plain(self.learning_rate)
+        return validated(merged(merged(own, dict(self.settings or {})), over))
+
+    def prepare(
+        self, texts: object, y: object, sample_weight: object = None, *, seed: int | None = None
+    ) -> Ready:
+        """What `fit` would train on, and how.
+
+        Raises:
+            ConfigError: a parameter cannot be used.
+            DataError: texts, labels or weights cannot.
+        """
+        config = self.configured()
+        rows = texts_of(texts)
+        classes, labels = labels_of(y, len(rows))
+        weights = weights_of(sample_weight, len(rows))
+        weights = class_weights(self.class_weight, classes, labels, weights)
+        examples = Examples(tuple(rows), None, labels, None, weights)
+        if weights is not None and not weights.all():
+            # what counts for nothing is not there: it neither trains nor selects
+            examples = examples.take(np.flatnonzero(weights))
+            present = np.unique(examples.labels)
+            if len(present) < 2:
+                raise InputError(
+                    "there is only one label among the examples whose weight is above 0",
+                    remedy="give examples of at least two classes a weight above 0",
+                )
+            classes = classes[present]
+            labels = np.searchsorted(present, examples.labels)
+            examples = Examples(examples.texts, None, labels, None, examples.weights)
+        names = tuple(map(str, classes.tolist()))
+        nothing = examples.take(np.zeros(1, dtype=np.int64))  # fit tests on nothing of its own
+        data = LabelledText("fit", names, None, examples, None, nothing, "given to fit", {}, ())
+        held_out = self._held_out(len(examples))
+        settings = DataSettings(balance="stratified", validation_size=held_out)
+        if seed is None:
+            seed = _seed(self.random_state)
+        return Ready(config, split(data, settings, None), classes, seed)
+
+    def fit(
+        self, texts: Any, y: Any, sample_weight: Any = None, *, seed: int | None = None
+    ) -> Self:
+        """Trains on texts and their labels, some of which are held out to select.
+
+        Args:
+            texts: (B,) strings, none blank.
+            y: (B,) labels of at least two classes.
+            sample_weight: (B,) how much each example counts, scaled to a mean of 1; of 0: as if it
+                were not there.
+            seed: instead of `random_state`.
+
+        Raises:
+            ConfigError: a parameter cannot be used.
+            DataError: lengths differ, a text is blank, or there is only one label.
+            TrainingError: the loss is no number any more.
+        """
+        from weft.methods import Materials, make
+        from weft.methods.base import Done, Item
+        from weft.methods.calibrated import save_calibrated
+        from weft.nn.source import find
+        from weft.training.events import RunFailed
+
+        ready = self.prepare(texts, y, sample_weight, seed=seed)
+        config, splits = ready.config, ready.splits
+        source = None if self.method == "tfidf" else find(config.backbone)
+        materials = Materials(config, splits, ready.names, None, source)
+        folder = self._temporary()
+        for event in make(self.method, materials).run([Item("fit", len(splits.pool), ready.seed)]):
+            if isinstance(event, RunFailed):
+                raise TrainingError(event.reason, remedy="lower learning_rate")
+            if isinstance(event, Done):
+                save_calibrated(event, splits.validation.labels, folder)
+        manners.write(folder, ready.classes, self.get_params(deep=False))
+        self._classes, self._folder = ready.classes, folder
+        self._predictor = self._write = None
+        return self
+
+    def adopt(
+        self, classes: NDArray[Any], predictor: Predictor, write: Callable[[Path], None]
+    ) -> Self:
+        """Takes over a model that was trained elsewhere, e.g. beside others in one bank.
+
+        Args:
+            classes: (C,) in the order of the predictor's columns.
+            write: saves the model, as `fit` does, into an existing folder.
+        """
+        self._classes, self._predictor, self._write = classes, predictor, write
+        self._folder = None
+        return self
+
+    def _held_out(self, examples: int) -> int | None:
+        """How many examples select; None: as many as a study sets apart."""
+        share = self.validation_fraction
+        if share is None:
+            return None
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
+            raise ConfigError(
+                "validation_fraction is no share of the texts",
+                found=repr(share),
+                remedy="give a number between 0 and 1, e.g. 0.1, or None",
+            )
+        return max(round(share * examples), 2)
+
+    # ---- use
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """(C,) the labels, in the order of the columns of `predict_proba`."""
+        if self._classes is None:
+            raise _untrained()
+        return self._classes
+
+    def predict(self, texts: Any, pairs: Any = None) -> NDArray[Any]:
+        """The most probable label of each text, (B,).
+
+        Args:
+            texts: (B,) strings, none blank; no text gives no label.
+            pairs: (B,) second texts, of a model trained on pairs.
+
+        Raises:
+            InputError: they are no column of texts, or one is blank or missing.
+        """
+        rows = self.predict_proba(texts, pairs, calibrated=False)
+        return self.classes_[rows.argmax(axis=1)]
+
+    def predict_proba(
+        self, texts: Any, pairs: Any = None, *, calibrated: bool = True
+    ) -> NDArray[np.float64]:
+        """(B, C) probabilities, columns in the order of `classes_`.
+
+        Args:
+            calibrated: at the temperature that was fitted on validation and saved with the model;
+                False: as the model gives them.
+        """
+        predictor = self._ready()
+        first = texts_of(texts)
+        second = None if pairs is None else texts_of(pairs, "pair")
+        if second is not None and len(second) != len(first):
+            raise InputError(
+                "texts and pairs differ in number",
+                found=f"{len(first)}, {len(second)}",
+                remedy="give one second text a text, in the same order",
+            )
+        return predictor.probabilities(first, second, calibrated=calibrated)
+
+    def score(self, texts: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy on texts with known labels, 0 to 1; with weights (B,) their weighted mean.
+
+        Raises:
+            InputError: not one label or weight a text.
+        """
+        predicted = self.predict(texts)
+        labels = column(y, "label")
+        weights = weights_of(sample_weight, len(predicted))
+        if len(labels) != len(predicted):
+            raise InputError(
+                "texts and labels differ in number",
+                found=f"{len(predicted)}, {len(labels)}",
+                remedy="give one label a text, in the same order",
+            )
+        if self.classes_.dtype == object:  # of strings, which a saved model's labels may have been
+            labels = [str(label) for label in labels]
+        right = [a == b for a, b in zip(predicted.tolist(), labels, strict=True)]
+        return float(np.average(right, weights=weights))
+
+    # ---- keeping
 
     @classmethod
     def load(cls, name: str | Path, backbone: str | None = None) -> Self:
@@ -55,88 +321,82 @@ class Classifier:
         Raises:
             AdapterError: there is no model, or it does not fit the backbone.
         """
-        return cls()._open(model_folder(str(name)), backbone)
+        from weft.methods.predictor import load_predictor
 
-    @property
-    def classes_(self) -> NDArray[np.object_]:
-        """The labels, in the order of the columns of `predict_proba`."""
-        return np.asarray(self._ready().card.labels, dtype=object)
-
-    def fit(self, texts: Sequence[str], y: Sequence[str] | Sequence[int], seed: int = 0) -> Self:
-        """Trains on texts and their labels; min(1,000, 10 %) of them are held out to select.
-
-        Raises:
-            DataError: lengths differ, a text is blank, or there is only one label.
-        """
-        from weft.methods import Materials, make
-        from weft.methods.base import Done, Item
-        from weft.methods.calibrated import save_calibrated
-        from weft.nn.source import find
-        from weft.training.events import RunFailed
-
-        data = _labelled(texts, y)
-        config = validated(
-            merged(
-                {"name": "fit", "backbone": {"name": self.backbone}, "methods": [self.method]},
-                dict(self.settings or {}),
-            )
-        )
-        splits = split(data, DataSettings(balance="stratified"), None)
-        source = None if self.method == "tfidf" else find(config.backbone)
-        materials = Materials(config, splits, data.label_names, None, source)
-        folder = Path(tempfile.mkdtemp(prefix="weft-"))
-        # kept as long as this object; a TemporaryDirectory would warn when it goes
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        for event in make(self.method, materials).run([Item("fit", len(splits.pool), seed)]):
-            if isinstance(event, RunFailed):
-                raise TrainingError(event.reason, remedy="lower recipe.learning_rate")
-            if isinstance(event, Done):
-                save_calibrated(event, splits.validation.labels, folder)
-        return self._open(folder, None)
-
-    def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> NDArray[Any]:
-        """The most probable label of each text, (B,)."""
-        rows = self.predict_proba(texts, pairs, calibrated=False)
-        return self.classes_[rows.argmax(axis=1)]
-
-    def predict_proba(
-        self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, calibrated: bool = True
-    ) -> NDArray[np.float64]:
-        """(B, C) probabilities, columns in the order of `classes_`.
-
-        Args:
-            calibrated: at the temperature that was fitted on validation and saved with the model;
-                False: as the model gives them.
-        """
-        return self._ready().probabilities(list(texts), pairs, calibrated=calibrated)
-
-    def score(self, texts: Sequence[str], y: Sequence[str] | Sequence[int]) -> float:
-        """Accuracy on texts with known labels, 0 to 1."""
-        right = self.predict(texts) == np.asarray([str(label) for label in y])
-        return float(np.mean(cast("NDArray[np.bool_]", right)))
+        folder = model_folder(str(name))
+        predictor = load_predictor(folder, backbone)
+        saved, said = predictor.card, manners.read(folder)
+        classes = said.classes(saved.labels)
+        given = dict(said.parameters)
+        if said.class_weight is not None:
+            given["class_weight"] = dict(said.class_weight)
+        known = set(cls().get_params(deep=False))
+        made = cls(**{key: value for key, value in given.items() if key in known})
+        made.method = saved.method
+        made.backbone = backbone or (saved.backbone.name if saved.backbone else made.backbone)
+        made._classes, made._folder, made._predictor = classes, folder, predictor
+        return made
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Copies the model into a folder: adapter in PEFT's format, head, tokenizer, weft.json."""
-        self._ready()
-        assert self._folder is not None
-        if (Path(folder) / CARD).is_file() and not self._folder.samefile(folder):
+        own = self._at_rest()
+        if (Path(folder) / CARD).is_file() and not own.samefile(folder):
             for name in MODEL_FILES:  # of the model that lay there, which may be another method's
                 (Path(folder) / name).unlink(missing_ok=True)
-        shutil.copytree(self._folder, folder, dirs_exist_ok=True)
+        shutil.copytree(own, folder, dirs_exist_ok=True)
 
-    def _open(self, folder: Path, backbone: str | None) -> Self:
-        from weft.methods.predictor import load_predictor
+    def __getstate__(self) -> dict[str, Any]:
+        """Parameters and, of a trained one, the bytes of the files that `save_pretrained` writes."""
+        kept = {k: v for k, v in vars(self).items() if k not in ("_folder", "_predictor", "_write")}
+        if self._classes is not None:
+            files = [path for path in sorted(self._at_rest().iterdir()) if path.is_file()]
+            kept["_files"] = {path.name: path.read_bytes() for path in files}
+        return kept
 
-        self._predictor = load_predictor(folder, backbone)
-        self._folder = folder
-        card = self._predictor.card
-        self.method = card.method
-        self.backbone = backbone or (card.backbone.name if card.backbone else self.backbone)
-        return self
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """The model is loaded when it is first asked for, its files lying in a folder again."""
+        files = cast("dict[str, bytes] | None", state.pop("_files", None))
+        vars(self).update(state)
+        if files is not None:
+            self._folder = self._temporary()
+            for name, data in files.items():
+                (self._folder / Path(name).name).write_bytes(data)
+
+    # ---- scikit-learn's questions
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._classes is not None
+
+    def __sklearn_tags__(self) -> Any:
+        tags = cast("Any", super()).__sklearn_tags__()
+        tags.input_tags.string = tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+    def _temporary(self) -> Path:
+        """A folder that is kept as long as this object; a TemporaryDirectory would warn when it
+        goes."""
+        folder = Path(tempfile.mkdtemp(prefix="weft-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder
+
+    def _at_rest(self) -> Path:
+        """The folder of the model, which is written now if it lies in none yet."""
+        if self._classes is None:
+            raise _untrained()
+        if self._folder is None:
+            assert self._write is not None
+            folder = self._temporary()
+            self._write(folder)
+            manners.write(folder, self._classes, self.get_params(deep=False))
+            self._folder = folder
+        return self._folder
 
     def _ready(self) -> Predictor:
         if self._predictor is None:
-            raise StudyError("this classifier is not trained yet", remedy="call fit, or weft.load")
+            from weft.methods.predictor import load_predictor
+
+            self._predictor = load_predictor(self._at_rest())
         return self._predictor
 
 
@@ -145,21 +405,27 @@ def load(name: str | Path, backbone: str | None = None) -> Classifier:
     return Classifier.load(name, backbone)
 
 
-def _labelled(texts: Sequence[str], y: Sequence[str] | Sequence[int]) -> LabelledText:
-    texts, y = list(texts), [str(label) for label in y]
-    remedy = "give one label a text, no blank text, and at least two different labels"
-    if len(texts) != len(y):
-        raise DataError(
-            "texts and labels differ in number", found=f"{len(texts)}, {len(y)}", remedy=remedy
-        )
-    given = cast("list[object]", texts)  # a caller may give anything
-    blank = [k for k, text in enumerate(given) if not isinstance(text, str) or not text.strip()]
-    if blank:
-        raise DataError(f"text {blank[0]} is blank or no string", remedy=remedy)
-    names = tuple(sorted(set(y)))
-    if len(names) < 2:
-        raise DataError("there is only one label", found=", ".join(names), remedy=remedy)
-    labels = np.asarray([names.index(label) for label in y], dtype=np.int64)
-    examples = Examples(tuple(texts), None, labels)
-    nothing = examples.take(np.zeros(1, dtype=np.int64))  # fit tests on nothing of its own
-    return LabelledText("fit", names, None, examples, None, nothing, "given to fit", {}, ())
+def _untrained() -> NotTrainedError:
+    return NotTrainedError(
+        "this classifier is not trained yet", remedy="call fit, or weft.load a saved one"
+    )
+
+
+def _seed(random_state: object) -> int:
+    """The seed of a run; a generator moves on, None is drawn anew."""
+    if random_state is None:
+        return int(np.random.default_rng().integers(2**31))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool):
+        return int(random_state)
+    raise ConfigError(
+        "random_state is no seed",
+        found=repr(random_state),
+        remedy="give an integer, a numpy.random.RandomState, or None",
+    )
+
+
+def _plain(value: object) -> Any:
+    """NumPy's numbers, of which grids are made, as Python's."""
+    return value.item() if isinstance(value, np.generic) else value

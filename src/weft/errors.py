@@ -3,6 +3,7 @@
 WeftError                    exit code 1
 ├── ConfigError              2   a setting that cannot be used
 ├── DataError                2   labelled text that cannot be used
+│   └── InputError           2   texts, labels or weights given from Python; a ValueError too
 ├── BackboneError            2   an encoder that cannot be had or cannot be trained
 ├── AdapterError             2   a saved model that cannot be loaded
 ├── StudyError               1   a study's folder that does not fit what is asked of it
@@ -53,6 +54,13 @@ class DataError(WeftError):
     """The labelled text cannot be read or does not allow what is asked."""
 
     exit_code = 2
+
+
+class InputError(DataError, ValueError):
+    """What was given to a classifier is no column of texts, labels or weights.
+
+    A ValueError too, since that is what scikit-learn's tools look for.
+    """
 
 
 class BackboneError(WeftError):

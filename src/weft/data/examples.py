@@ -21,6 +21,8 @@ class Examples:
     lines: NDArray[np.int64] | None = None
     """(B,) line of the file, or row of the table, that each was read from, counted from 1; None
     where they were read from none."""
+    weights: NDArray[np.float64] | None = None
+    """(B,) how much each counts in a loss, 1 on average; None where all count alike."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -30,7 +32,9 @@ class Examples:
         at = cast(list[int], index.tolist())
         pairs = None if self.pairs is None else tuple(self.pairs[i] for i in at)
         lines = None if self.lines is None else self.lines[index]
-        return Examples(tuple(self.texts[i] for i in at), pairs, self.labels[index], lines)
+        weights = None if self.weights is None else self.weights[index]
+        texts = tuple(self.texts[i] for i in at)
+        return Examples(texts, pairs, self.labels[index], lines, weights)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from weft.errors import AdapterError
 FILE = "weft.json"
 MODEL_FILES = (
     FILE,
+    "classifier.json",
     "adapter_config.json",
     "adapter_model.safetensors",
     "head.safetensors",

@@ -36,26 +36,33 @@ def run(
 
     Largest training sets first, so that the long runs do not end up alone.
     """
-    splits = materials.splits
-    judges = Judges(
-        Packed.of(materials.validation, bank),
-        splits.validation.labels,
-        Packed.of(materials.test, bank),
-    )
+    judges = judges_of(materials, bank)
     jobs = (job_of(item) for item in sorted(items, key=lambda i: (-i.size, i.seed)))
     for event in train(bank, jobs, judges, materials.config.bank):
         yield _done(bank, event, save, extra) if isinstance(event, RunEnd) else event
 
 
+def judges_of(materials: Materials, bank: Bank) -> Judges:
+    """What selects and tests the runs of these materials."""
+    return Judges(
+        Packed.of(materials.validation, bank),
+        materials.splits.validation.labels,
+        Packed.of(materials.test, bank),
+        materials.splits.validation.weights,
+    )
+
+
 def job(materials: Materials, method: str, recipe: Recipe, item: Item) -> Job:
     """An item ready to train; what it draws depends on method, split, size and seed."""
     index = materials.splits.order(item.seed)[: item.size]
+    weights = materials.splits.pool.weights
     return Job(
         run_id=item.run_id,
         seed=seed_for(method, materials.splits.name, item.size, item.seed),
         tokens=materials.pool.part(index),
         labels=materials.splits.pool.labels[index],
         recipe=recipe,
+        weights=None if weights is None else weights[index],
     )
 
 

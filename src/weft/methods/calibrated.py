@@ -13,6 +13,25 @@ from weft.methods.base import Done
 from weft.randomness import generator_for
 
 
+def calibration_of(done: Done, labels: NDArray[np.int64]) -> card.CalibrationCard:
+    """The temperature that a finished run's validation probabilities ask for.
+
+    Every validation example counts once, whatever its weight in the loss.
+
+    Args:
+        labels: (B,) true classes of the validation examples.
+    """
+    found = calibrate(done.validation, labels, generator_for("calibration folds", len(labels)))
+    return card.CalibrationCard(
+        temperature=found.temperature.value,
+        reason=found.temperature.reason,
+        examples=found.examples,
+        folds=found.folds,
+        validation_loss_before=found.loss_before,
+        validation_loss_after=found.loss_after,
+    )
+
+
 def save_calibrated(done: Done, labels: NDArray[np.int64], folder: Path) -> card.CalibrationCard:
     """Saves the model into an existing folder and fits and writes its temperature.
 
@@ -21,14 +40,6 @@ def save_calibrated(done: Done, labels: NDArray[np.int64], folder: Path) -> card
         labels: (B,) true classes of the validation examples.
     """
     done.save(folder)
-    found = calibrate(done.validation, labels, generator_for("calibration folds", len(labels)))
-    written = card.CalibrationCard(
-        temperature=found.temperature.value,
-        reason=found.temperature.reason,
-        examples=found.examples,
-        folds=found.folds,
-        validation_loss_before=found.loss_before,
-        validation_loss_after=found.loss_after,
-    )
+    written = calibration_of(done, labels)
     card.write(folder, card.read(folder).model_copy(update={"calibration": written}))
     return written

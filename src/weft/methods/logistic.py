@@ -43,6 +43,8 @@ def choose(
     validation_labels: NDArray[np.int64],
     classes: int,
     grid: Sequence[float] = _GRID,
+    weights: NDArray[np.float64] | None = None,
+    validation_weights: NDArray[np.float64] | None = None,
 ) -> Fit:
     """Fits one model per C and returns the one with the lowest validation loss.
 
@@ -50,6 +52,7 @@ def choose(
         train, validation: features (B, H), dense or sparse.
         labels, validation_labels: (B,) class indices; train may lack some of the `classes`.
         grid: the Cs tried, at least one.
+        weights, validation_weights: (B,) of each example's loss; None: all alike.
     """
     from sklearn import linear_model, metrics  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
     from sklearn.exceptions import ConvergenceWarning  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
@@ -64,13 +67,21 @@ def choose(
             warnings.simplefilter("ignore", ConvergenceWarning)
             # many classes of one or two examples are meant
             warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
-            model = regression.LogisticRegression(C=c, max_iter=300).fit(train, labels)
+            model = regression.LogisticRegression(C=c, max_iter=300)
+            model.fit(train, labels, sample_weight=weights)
         rows = np.asarray(model.coef_), np.asarray(model.intercept_)
         parameters = rows[0].size + rows[1].size
         weight, bias = _all_classes(*rows, np.asarray(model.classes_), classes)
         fit = Fit(weight, bias, c, parameters)
         probabilities = fit.probabilities(validation)
-        loss = float(judge.log_loss(validation_labels, probabilities, labels=range(classes)))
+        loss = float(
+            judge.log_loss(
+                validation_labels,
+                probabilities,
+                labels=range(classes),
+                sample_weight=validation_weights,
+            )
+        )
         if best is None or loss < best[0]:
             best = (loss, fit)
     assert best is not None

@@ -60,6 +60,8 @@ class Probe:
                 (validation - center) / scale,
                 splits.validation.labels,
                 len(materials.labels),
+                weights=None if splits.pool.weights is None else splits.pool.weights[index],
+                validation_weights=splits.validation.weights,
             )
             # fold the standardisation in: the saved head reads raw features
             weight = fit.weight / scale

@@ -42,7 +42,13 @@ class Tfidf:
             matrix = vectoriser.fit_transform(documents(train))
             seen, unseen = vectoriser.transform(validation), vectoriser.transform(test)
             fit = choose(
-                matrix, train.labels, seen, splits.validation.labels, len(materials.labels)
+                matrix,
+                train.labels,
+                seen,
+                splits.validation.labels,
+                len(materials.labels),
+                weights=train.weights,
+                validation_weights=splits.validation.weights,
             )
             seconds = time.perf_counter() - began
             yield Done(

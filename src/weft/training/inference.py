@@ -57,8 +57,11 @@ def probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return shifted / shifted.sum(axis=1, keepdims=True)
 
 
-def cross_entropy(logits: NDArray[np.float64], labels: Ints) -> float:
-    """Mean cross-entropy in nats."""
+def cross_entropy(
+    logits: NDArray[np.float64], labels: Ints, weights: NDArray[np.float64] | None = None
+) -> float:
+    """Mean cross-entropy in nats; with weights (B,) their weighted mean."""
     top = logits.max(axis=1)
     normal = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
-    return float((normal - logits[np.arange(len(labels)), labels]).mean())
+    each = normal - logits[np.arange(len(labels)), labels]
+    return float(each.mean() if weights is None else np.average(each, weights=weights))

@@ -11,31 +11,26 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
+from numpy.typing import NDArray
+from torch import Tensor
 
 from weft.config import BankSettings
 from weft.nn.bank import Bank
 from weft.text.packing import pack
 from weft.text.tokens import Ints, Tokens
 from weft.training.events import EpochEnd, Event, RunEnd, RunFailed, Stepped
-from weft.training.inference import Packed, cross_entropy, logits_of, probabilities
-from weft.training.slots import Job, Slot
+from weft.training.inference import cross_entropy, logits_of, probabilities
+from weft.training.slots import Job, Judges, Slot
+
+__all__ = ["Judges", "train"]
 
 _TOGETHER = {"cpu": 1536, "cuda": 1 << 20}
 """Tokens that one forward and backward take at most, but for a run's own batch. On a CPU more only
 pushes activations out of its caches; a GPU has room for all."""
 
 
-@dataclass(frozen=True)
-class Judges:
-    """What selects and what tests: the same for every run of a study."""
-
-    validation: Packed
-    validation_labels: Ints  # (V,)
-    test: Packed
-
-
 def train(
-    bank: Bank, jobs: Iterable[Job], judges: Judges, settings: BankSettings
+    bank: Bank, jobs: Iterable[Job], judges: Judges | None, settings: BankSettings
 ) -> Iterator[Event]:
     """Trains all jobs through the bank's slots and tells what happens as it happens.
 
@@ -46,7 +41,7 @@ def train(
         bank: its slots are overwritten.
         jobs: in the order in which they enter.
         judges: validated on after an epoch of a run, where one is due; tested on once, with its
-            best weights.
+            best weights. None: every job brings its own.
         settings: `exact` computes each run by itself.
     """
     waiting = deque(jobs)
@@ -73,7 +68,10 @@ def train(
             logits = bank(strips, [batch.slot.stream() for batch in group])  # (B, C)
             labels = [torch.as_tensor(batch.labels, device=bank.device) for batch in group]
             parts = logits.split([len(own) for own in labels])
-            losses = [F.cross_entropy(x, y) for x, y in zip(parts, labels, strict=True)]
+            losses = [
+                _loss(x, y, batch.weights)
+                for x, y, batch in zip(parts, labels, group, strict=True)
+            ]
             # runs share no trained weight, so each gets from the sum the gradient of its own loss
             torch.autograd.backward(torch.stack(losses).sum())
             for batch, loss, x, y in zip(group, losses, parts, labels, strict=True):
@@ -118,11 +116,29 @@ class _Batch:
     slot: Slot
     tokens: Tokens
     labels: Ints  # (B,)
+    weights: NDArray[np.float64] | None  # (B,)
 
     @classmethod
     def of(cls, slot: Slot) -> _Batch:
-        index = slot.next_batch()
-        return cls(slot, slot.job.tokens.take(index), slot.job.labels[index])
+        index, job = slot.next_batch(), slot.job
+        weights = None if job.weights is None else job.weights[index]
+        return cls(slot, job.tokens.take(index), job.labels[index], weights)
+
+
+def _loss(logits: Tensor, labels: Tensor, weights: NDArray[np.float64] | None) -> Tensor:
+    """Mean cross-entropy of a batch, each example times its weight.
+
+    It is divided by the number of examples, not by the sum of their weights, so that an example
+    counts the same whatever else its batch holds.
+
+    Args:
+        logits: (B, C).
+        labels, weights: (B,).
+    """
+    if weights is None:
+        return F.cross_entropy(logits, labels)
+    each = F.cross_entropy(logits, labels, reduction="none")
+    return (each * torch.as_tensor(weights, dtype=each.dtype, device=each.device)).mean()
 
 
 def _groups(batches: Sequence[_Batch], tokens: int) -> list[list[_Batch]]:
@@ -147,9 +163,11 @@ def _failure(slot: Slot, what: str, value: float, step: int) -> RunFailed:
     )
 
 
-def _validate(bank: Bank, slot: Slot, judges: Judges) -> EpochEnd:
+def _validate(bank: Bank, slot: Slot, judges: Judges | None) -> EpochEnd:
+    judges = slot.job.judges or judges
+    assert judges is not None, "a job without judges among runs that share none"
     logits = logits_of(bank, slot.index, judges.validation)
-    loss = cross_entropy(logits, judges.validation_labels)
+    loss = cross_entropy(logits, judges.validation_labels, judges.validation_weights)
     state = bank.state(slot.index)
     slot.judge(loss, logits, state)
     return EpochEnd(
@@ -166,7 +184,9 @@ def _validate(bank: Bank, slot: Slot, judges: Judges) -> EpochEnd:
     )
 
 
-def _finish(bank: Bank, slot: Slot, judges: Judges) -> RunEnd:
+def _finish(bank: Bank, slot: Slot, judges: Judges | None) -> RunEnd:
+    judges = slot.job.judges or judges
+    assert judges is not None
     assert slot.best.logits is not None
     trained = time.perf_counter() - slot.began
     bank.load_state(slot.index, slot.best.state)

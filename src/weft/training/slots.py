@@ -15,6 +15,17 @@ from weft.nn.bank import Bank
 from weft.nn.dropout import Stream
 from weft.randomness import generator_for, seed_for
 from weft.text.tokens import Ints, Part, Tokens
+from weft.training.inference import Packed
+
+
+@dataclass(frozen=True)
+class Judges:
+    """What selects and what tests."""
+
+    validation: Packed
+    validation_labels: Ints  # (V,)
+    test: Packed
+    validation_weights: NDArray[np.float64] | None = None  # (V,), of the loss that selects
 
 
 @dataclass(frozen=True)
@@ -27,6 +38,9 @@ class Job:
     tokens: Tokens | Part
     labels: Ints  # (B,) class of each example
     recipe: Recipe
+    weights: NDArray[np.float64] | None = None  # (B,) of each example's loss; None: all 1
+    judges: Judges | None = None
+    """Its own, where runs of one bank are judged on different examples."""
 
     @property
     def steps_per_epoch(self) -> int:
