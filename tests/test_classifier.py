@@ -114,7 +114,8 @@ def test_it_is_fitted_anew(fitted: dict[str, weft.Classifier], encoder: str) -> 
 def test_nothing_is_left_and_nothing_is_said_when_it_goes(encoder: str) -> None:
     """Warnings are errors here: a temporary folder that cleans up after itself would be one."""
     model = weft.Classifier(method="tfidf", backbone=encoder).fit(TEXTS, LABELS)
-    folder = model._folder
+    assert model._model is not None
+    folder = model._model.folder
     assert folder is not None
     assert folder.is_dir()
     del model

@@ -20,46 +20,32 @@ from sklearn.exceptions import (  # pyright: ignore[reportMissingTypeStubs]  (it
     NotFittedError,
 )
 
-from weft.config import DataSettings, Method, Pooling, Precision, StudyConfig
-from weft.data.examples import Examples, LabelledText
-from weft.data.given import column, labels_of, texts_of, weights_of
-from weft.data.splits import Splits, split
-from weft.data.weights import class_weights
-from weft.errors import ConfigError, InputError, StudyError, TrainingError
+from weft.config import Method, Pooling, Precision
+from weft.data.given import column, texts_of, weights_of
+from weft.errors import InputError, StudyError, TrainingError
 from weft.export import manners
 from weft.export.card import FILE as CARD
 from weft.export.card import MODEL_FILES
 from weft.study.choice import model_folder
-from weft.study.presets import merged, validated
+from weft.study.fitting import Ready, prepare, seed_of
 
 if TYPE_CHECKING:
     from weft.methods.predictor import Predictor
-
-_PLACES = {  # where a parameter stands among a study's settings
-    "lora": ("r", "lora_alpha", "lora_dropout", "target_modules"),
-    "recipe": ("batch_size", "epochs", "min_steps", "patience", "weight_decay"),
-    "backbone": ("pooling", "max_length", "precision"),
-}
-_RATES = {"lora": "recipe", "bitfit": "bitfit", "full": "full"}  # whose learning rate it is
 
 
 class NotTrainedError(StudyError, NotFittedError):
     """A classifier is used before it is trained or loaded; scikit-learn's NotFittedError too."""
 
 
-@dataclass(frozen=True)
-class Ready:
-    """What one fit needs, checked and split: settings, examples, names and seed."""
+@dataclass
+class _Model:
+    """A trained model: in memory, in a folder, or both."""
 
-    config: StudyConfig
-    splits: Splits
     classes: NDArray[Any]  # (C,)
-    seed: int
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The classes as they are saved."""
-        return tuple(map(str, self.classes.tolist()))
+    folder: Path | None = None
+    predictor: Predictor | None = None
+    write: Callable[[Path], None] | None = None
+    """Of one that lies in no folder yet: writes it into an existing one."""
 
 
 class Classifier(ClassifierMixin, BaseEstimator):
@@ -86,11 +72,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
             one at each fit.
     """
 
-    _classes: NDArray[Any] | None = None
-    _folder: Path | None = None
-    _predictor: Predictor | None = None
-    _write: Callable[[Path], None] | None = None
-    """Of a model that lies in no folder yet."""
+    _model: _Model | None = None
 
     def __init__(
         self,
@@ -126,26 +108,6 @@ class Classifier(ClassifierMixin, BaseEstimator):
 
     # ---- training
 
-    def configured(self) -> StudyConfig:
-        """The parameters as a study's settings, defaults filled in.
-
-        Raises:
-            ConfigError: names every parameter that cannot be used.
-        """
-        own: dict[str, Any] = {
-            "name": "fit",
-            "backbone": {"name": self.backbone},
-            "methods": [self.method],
-        }
-        over: dict[str, Any] = {
-            room: {name: _plain(getattr(self, name)) for name in names}
-            for room, names in _PLACES.items()
-        }
-        rate = _RATES.get(self.method)
-        if rate is not None:
-            over.setdefault(rate, {})["learning_rate"] = _plain(self.learning_rate)
-        return validated(merged(merged(own, dict(self.settings or {})), over))
-
     def prepare(
         self, texts: object, y: object, sample_weight: object = None, *, seed: int | None = None
     ) -> Ready:
@@ -155,32 +117,8 @@ class Classifier(ClassifierMixin, BaseEstimator):
             ConfigError: a parameter cannot be used.
             DataError: texts, labels or weights cannot.
         """
-        config = self.configured()
-        rows = texts_of(texts)
-        classes, labels = labels_of(y, len(rows))
-        weights = weights_of(sample_weight, len(rows))
-        weights = class_weights(self.class_weight, classes, labels, weights)
-        examples = Examples(tuple(rows), None, labels, None, weights)
-        if weights is not None and not weights.all():
-            # what counts for nothing is not there: it neither trains nor selects
-            examples = examples.take(np.flatnonzero(weights))
-            present = np.unique(examples.labels)
-            if len(present) < 2:
-                raise InputError(
-                    "there is only one label among the examples whose weight is above 0",
-                    remedy="give examples of at least two classes a weight above 0",
-                )
-            classes = classes[present]
-            labels = np.searchsorted(present, examples.labels)
-            examples = Examples(examples.texts, None, labels, None, examples.weights)
-        names = tuple(map(str, classes.tolist()))
-        nothing = examples.take(np.zeros(1, dtype=np.int64))  # fit tests on nothing of its own
-        data = LabelledText("fit", names, None, examples, None, nothing, "given to fit", {}, ())
-        held_out = self._held_out(len(examples))
-        settings = DataSettings(balance="stratified", validation_size=held_out)
-        if seed is None:
-            seed = _seed(self.random_state)
-        return Ready(config, split(data, settings, None), classes, seed)
+        seed = seed_of(self.random_state) if seed is None else seed
+        return prepare(self.get_params(deep=False), texts, y, sample_weight, seed)
 
     def fit(
         self, texts: Any, y: Any, sample_weight: Any = None, *, seed: int | None = None
@@ -216,8 +154,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
             if isinstance(event, Done):
                 save_calibrated(event, splits.validation.labels, folder)
         manners.write(folder, ready.classes, self.get_params(deep=False))
-        self._classes, self._folder = ready.classes, folder
-        self._predictor = self._write = None
+        self._model = _Model(ready.classes, folder)
         return self
 
     def adopt(
@@ -229,31 +166,15 @@ class Classifier(ClassifierMixin, BaseEstimator):
             classes: (C,) in the order of the predictor's columns.
             write: saves the model, as `fit` does, into an existing folder.
         """
-        self._classes, self._predictor, self._write = classes, predictor, write
-        self._folder = None
+        self._model = _Model(classes, None, predictor, write)
         return self
-
-    def _held_out(self, examples: int) -> int | None:
-        """How many examples select; None: as many as a study sets apart."""
-        share = self.validation_fraction
-        if share is None:
-            return None
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
-            raise ConfigError(
-                "validation_fraction is no share of the texts",
-                found=repr(share),
-                remedy="give a number between 0 and 1, e.g. 0.1, or None",
-            )
-        return max(round(share * examples), 2)
 
     # ---- use
 
     @property
     def classes_(self) -> NDArray[Any]:
         """(C,) the labels, in the order of the columns of `predict_proba`."""
-        if self._classes is None:
-            raise _untrained()
-        return self._classes
+        return self._trained().classes
 
     def predict(self, texts: Any, pairs: Any = None) -> NDArray[Any]:
         """The most probable label of each text, (B,).
@@ -334,7 +255,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         made = cls(**{key: value for key, value in given.items() if key in known})
         made.method = saved.method
         made.backbone = backbone or (saved.backbone.name if saved.backbone else made.backbone)
-        made._classes, made._folder, made._predictor = classes, folder, predictor
+        made._model = _Model(classes, folder, predictor)
         return made
 
     def save_pretrained(self, folder: str | Path) -> None:
@@ -347,25 +268,29 @@ class Classifier(ClassifierMixin, BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         """Parameters and, of a trained one, the bytes of the files that `save_pretrained` writes."""
-        kept = {k: v for k, v in vars(self).items() if k not in ("_folder", "_predictor", "_write")}
-        if self._classes is not None:
+        kept = {name: value for name, value in vars(self).items() if name != "_model"}
+        if self._model is not None:
             files = [path for path in sorted(self._at_rest().iterdir()) if path.is_file()]
+            kept["_classes"] = self._model.classes
             kept["_files"] = {path.name: path.read_bytes() for path in files}
         return kept
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """The model is loaded when it is first asked for, its files lying in a folder again."""
+        state = dict(state)
         files = cast("dict[str, bytes] | None", state.pop("_files", None))
+        classes = state.pop("_classes", None)
         vars(self).update(state)
         if files is not None:
-            self._folder = self._temporary()
+            folder = self._temporary()
             for name, data in files.items():
-                (self._folder / Path(name).name).write_bytes(data)
+                (folder / Path(name).name).write_bytes(data)
+            self._model = _Model(classes, folder)
 
     # ---- scikit-learn's questions
 
     def __sklearn_is_fitted__(self) -> bool:
-        return self._classes is not None
+        return self._model is not None
 
     def __sklearn_tags__(self) -> Any:
         tags = cast("Any", super()).__sklearn_tags__()
@@ -380,52 +305,33 @@ class Classifier(ClassifierMixin, BaseEstimator):
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         return folder
 
+    def _trained(self) -> _Model:
+        if self._model is None:
+            raise NotTrainedError(
+                "this classifier is not trained yet", remedy="call fit, or weft.load a saved one"
+            )
+        return self._model
+
     def _at_rest(self) -> Path:
         """The folder of the model, which is written now if it lies in none yet."""
-        if self._classes is None:
-            raise _untrained()
-        if self._folder is None:
-            assert self._write is not None
+        model = self._trained()
+        if model.folder is None:
+            assert model.write is not None
             folder = self._temporary()
-            self._write(folder)
-            manners.write(folder, self._classes, self.get_params(deep=False))
-            self._folder = folder
-        return self._folder
+            model.write(folder)
+            manners.write(folder, model.classes, self.get_params(deep=False))
+            model.folder = folder
+        return model.folder
 
     def _ready(self) -> Predictor:
-        if self._predictor is None:
+        model = self._trained()
+        if model.predictor is None:
             from weft.methods.predictor import load_predictor
 
-            self._predictor = load_predictor(self._at_rest())
-        return self._predictor
+            model.predictor = load_predictor(self._at_rest())
+        return model.predictor
 
 
 def load(name: str | Path, backbone: str | None = None) -> Classifier:
     """`Classifier.load` by its short name, `weft.load`."""
     return Classifier.load(name, backbone)
-
-
-def _untrained() -> NotTrainedError:
-    return NotTrainedError(
-        "this classifier is not trained yet", remedy="call fit, or weft.load a saved one"
-    )
-
-
-def _seed(random_state: object) -> int:
-    """The seed of a run; a generator moves on, None is drawn anew."""
-    if random_state is None:
-        return int(np.random.default_rng().integers(2**31))
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**31 - 1))
-    if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool):
-        return int(random_state)
-    raise ConfigError(
-        "random_state is no seed",
-        found=repr(random_state),
-        remedy="give an integer, a numpy.random.RandomState, or None",
-    )
-
-
-def _plain(value: object) -> Any:
-    """NumPy's numbers, of which grids are made, as Python's."""
-    return value.item() if isinstance(value, np.generic) else value

@@ -51,6 +51,11 @@ def labels_of(given: object, texts: int) -> tuple[NDArray[Any], NDArray[np.int64
     Raises:
         InputError: not one label a text, a missing one, labels that are no classes, or one class.
     """
+    if given is None:
+        raise InputError(
+            "fit requires y to be passed, but the target y is None",
+            remedy="give one label a text: fit(texts, labels)",
+        )
     values = column(given, "label")
     if len(values) != texts:
         raise InputError(
@@ -67,8 +72,9 @@ def labels_of(given: object, texts: int) -> tuple[NDArray[Any], NDArray[np.int64
             )
     classes, codes = np.unique(np.asarray(values, dtype=_kind(values)), return_inverse=True)
     if len(classes) < 2:
+        one = "there is only one label, so one class: nothing to tell apart"
         raise InputError(
-            "there is only one label" if len(classes) else "there is no text and no label",
+            one if len(classes) else "there is no text and no label",
             found=", ".join(map(str, classes)) or None,
             remedy="give examples of at least two classes",
         )
@@ -98,7 +104,7 @@ def weights_of(given: object, texts: int) -> NDArray[np.float64] | None:
     if weights.ndim != 1 or not np.isfinite(weights).all() or (weights < 0).any():
         raise InputError("a weight is no number from 0 up", remedy=remedy)
     if texts and not weights.any():
-        raise InputError("all weights are 0", remedy=remedy)
+        raise InputError("all weights are zero", remedy=remedy)
     return weights
 
 
@@ -119,7 +125,7 @@ def column(given: object, what: str) -> list[Any]:
             remedy=f'put a single {what} in a list, as in predict(["dull, but kind"]); of a table '
             f'give the one column of the {what}s, as in table["{what}"]',
         )
-    one = cast("Any", given)
+    one = cast("Any", given if isinstance(given, Iterable) else np.asarray(given))
     if len(getattr(one, "shape", ())) == 2:
         one = _only_column(one)
     # Arrow's; pandas' and Polars'; NumPy's
@@ -138,7 +144,8 @@ def _fault(given: object) -> str | None:
         return f"a {type(given).__name__}, which has no order"
     shape = cast("tuple[int, ...] | None", getattr(given, "shape", None))
     if shape is None:
-        return None if isinstance(given, Iterable) else _shown(given)
+        known = isinstance(given, Iterable) or hasattr(given, "__array__")
+        return None if known else _shown(given)
     if len(shape) == 1 or (len(shape) == 2 and shape[1] == 1):
         return None
     return f"a {type(given).__name__} of shape {shape}"
