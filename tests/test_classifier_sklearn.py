@@ -71,7 +71,7 @@ class Spelt(Numbers):
 
 TABLE = "hands over a table of numbers, and a text is wanted: refused with the remedy"
 SPARSE = "wants a sparse table to be refused for being sparse; it is refused for being a table"
-NOT_NUMBERS = "wants numbers to be refused for a fault of theirs; they are refused for being numbers"
+NOT_NUMBERS = "wants numbers refused for a fault of theirs; they are refused for being numbers"
 ONLY_NUMBERS = {
     **dict.fromkeys(
         [
@@ -205,7 +205,8 @@ def test_cross_validation_of_an_encoder_and_by_processes(encoder: str) -> None:
 
 def test_grid_search(encoder: str) -> None:
     grid = {"learning_rate": [1e-6, 1e-2], "r": np.array([2])}
-    found = GridSearchCV(lora(encoder, epochs=6), grid, cv=2).fit(TEXTS, LABELS)
+    model = lora(encoder, epochs=8)
+    found = GridSearchCV(model, grid, cv=2, scoring="neg_log_loss").fit(TEXTS, LABELS)
     assert found.best_params_["learning_rate"] == 1e-2
     assert found.predict(TEXTS[:3]).shape == (3,)
 

@@ -118,7 +118,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
             DataError: texts, labels or weights cannot.
         """
         seed = seed_of(self.random_state) if seed is None else seed
-        return prepare(self.get_params(deep=False), texts, y, sample_weight, seed)
+        return prepare(self._parameters(), texts, y, sample_weight, seed)
 
     def fit(
         self, texts: Any, y: Any, sample_weight: Any = None, *, seed: int | None = None
@@ -153,7 +153,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
                 raise TrainingError(event.reason, remedy="lower learning_rate")
             if isinstance(event, Done):
                 save_calibrated(event, splits.validation.labels, folder)
-        manners.write(folder, ready.classes, self.get_params(deep=False))
+        manners.write(folder, ready.classes, self._parameters())
         self._model = _Model(ready.classes, folder)
         return self
 
@@ -209,7 +209,9 @@ class Classifier(ClassifierMixin, BaseEstimator):
             )
         return predictor.probabilities(first, second, calibrated=calibrated)
 
-    def score(self, texts: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(  # pyright: ignore[reportIncompatibleMethodOverride]  (its X are texts here)
+        self, texts: Any, y: Any, sample_weight: Any = None
+    ) -> float:
         """Accuracy on texts with known labels, 0 to 1; with weights (B,) their weighted mean.
 
         Raises:
@@ -251,7 +253,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         given = dict(said.parameters)
         if said.class_weight is not None:
             given["class_weight"] = dict(said.class_weight)
-        known = set(cls().get_params(deep=False))
+        known = cls()._parameters()
         made = cls(**{key: value for key, value in given.items() if key in known})
         made.method = saved.method
         made.backbone = backbone or (saved.backbone.name if saved.backbone else made.backbone)
@@ -267,7 +269,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         shutil.copytree(own, folder, dirs_exist_ok=True)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Parameters and, of a trained one, the bytes of the files that `save_pretrained` writes."""
+        """Parameters and, of a trained one, the bytes of the files it is saved as."""
         kept = {name: value for name, value in vars(self).items() if name != "_model"}
         if self._model is not None:
             files = [path for path in sorted(self._at_rest().iterdir()) if path.is_file()]
@@ -298,6 +300,9 @@ class Classifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         return tags
 
+    def _parameters(self) -> dict[str, Any]:
+        return cast("dict[str, Any]", self.get_params(deep=False))
+
     def _temporary(self) -> Path:
         """A folder that is kept as long as this object; a TemporaryDirectory would warn when it
         goes."""
@@ -319,7 +324,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
             assert model.write is not None
             folder = self._temporary()
             model.write(folder)
-            manners.write(folder, model.classes, self.get_params(deep=False))
+            manners.write(folder, model.classes, self._parameters())
             model.folder = folder
         return model.folder
 

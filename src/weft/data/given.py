@@ -70,7 +70,8 @@ def labels_of(given: object, texts: int) -> tuple[NDArray[Any], NDArray[np.int64
                 found=_shown(value),
                 remedy="drop examples without a label, or predict them once a model is trained",
             )
-    classes, codes = np.unique(np.asarray(values, dtype=_kind(values)), return_inverse=True)
+    given_labels = cast("NDArray[Any]", np.asarray(values, dtype=_kind(values)))
+    classes, codes = np.unique(given_labels, return_inverse=True)
     if len(classes) < 2:
         one = "there is only one label, so one class: nothing to tell apart"
         raise InputError(
@@ -141,11 +142,12 @@ def _fault(given: object) -> str | None:
     if isinstance(given, str | bytes):
         return f"one {type(given).__name__}, {_shown(given)}"
     if isinstance(given, Mapping | Set):
-        return f"a {type(given).__name__}, which has no order"
+        return f"a {type(cast('object', given)).__name__}, which has no order"
     shape = cast("tuple[int, ...] | None", getattr(given, "shape", None))
     if shape is None:
-        known = isinstance(given, Iterable) or hasattr(given, "__array__")
-        return None if known else _shown(given)
+        if isinstance(given, Iterable) or hasattr(given, "__array__"):
+            return None
+        return _shown(given)
     if len(shape) == 1 or (len(shape) == 2 and shape[1] == 1):
         return None
     return f"a {type(given).__name__} of shape {shape}"
@@ -188,8 +190,7 @@ def _kind(labels: list[Any]) -> type:
             found=str(odd),
             remedy="cut them into classes, or give integers or strings",
         )
-    only = kinds.pop() if kinds else str
-    return object if only is str else only
+    return object if kinds in ({str}, set[type]()) else next(kind for kind in kinds if kind)
 
 
 def _plain(value: object) -> type | None:

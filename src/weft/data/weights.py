@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, cast
 
 import numpy as np
@@ -71,7 +72,6 @@ def _by_class(
         )
     values = [by_class.get(name, 1.0) for name in names]
     for value in values:
-        sound = isinstance(value, int | float | np.number)
-        if not sound or not math.isfinite(value) or value < 0:
-            raise ConfigError("a class's weight is no number", found=repr(value), remedy=_REMEDY)
+        if not isinstance(value, Real) or not math.isfinite(value) or value < 0:
+            raise ConfigError("a class's weight is no number", found=str(value), remedy=_REMEDY)
     return np.asarray(values, dtype=np.float64)

@@ -85,7 +85,7 @@ def read(folder: Path) -> Manners:
 
 
 def _item(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+    return cast("Any", value).item() if isinstance(value, np.generic) else value
 
 
 def _plain(value: object) -> bool:

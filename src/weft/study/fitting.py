@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, cast
 
 import numpy as np
@@ -83,7 +84,7 @@ def prepare(
             DataConversionWarning,
         )
 
-        said = "labels were given as a table of one column; they are read as that column"
+        said = "A column-vector y was passed when a 1d array was expected; its column is read"
         warnings.warn(said, cast("Any", DataConversionWarning), stacklevel=4)
     classes, labels = labels_of(y, len(rows))
     weights = weights_of(sample_weight, len(rows))
@@ -107,8 +108,7 @@ def held_out(share: object, examples: int) -> int | None:
     """
     if share is None:
         return None
-    number = isinstance(share, int | float) and not isinstance(share, bool)
-    if not number or not 0 < share < 1:
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
         raise ConfigError(
             "validation_fraction is no share of the texts",
             found=repr(share),
@@ -127,7 +127,7 @@ def seed_of(random_state: object) -> int:
         return int(np.random.default_rng().integers(2**31))
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))
-    if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool):
+    if isinstance(random_state, Integral):
         return int(random_state)
     raise ConfigError(
         "random_state is no seed",
@@ -156,4 +156,4 @@ def _counting(classes: NDArray[Any], examples: Examples) -> tuple[NDArray[Any], 
 
 def _plain(value: object) -> Any:
     """NumPy's numbers, of which grids are made, as Python's."""
-    return value.item() if isinstance(value, np.generic) else value
+    return cast("Any", value).item() if isinstance(value, np.generic) else value

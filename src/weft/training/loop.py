@@ -69,8 +69,7 @@ def train(
             labels = [torch.as_tensor(batch.labels, device=bank.device) for batch in group]
             parts = logits.split([len(own) for own in labels])
             losses = [
-                _loss(x, y, batch.weights)
-                for x, y, batch in zip(parts, labels, group, strict=True)
+                _loss(x, y, batch.weights) for x, y, batch in zip(parts, labels, group, strict=True)
             ]
             # runs share no trained weight, so each gets from the sum the gradient of its own loss
             torch.autograd.backward(torch.stack(losses).sum())
