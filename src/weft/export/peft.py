@@ -54,20 +54,24 @@ def backbone_card(backbone: Backbone) -> BackboneCard:
     )
 
 
-def save_adapter(folder: Path, bank: Bank, state: Mapping[str, Tensor]) -> None:
+def save_adapter(
+    folder: Path, bank: Bank, state: Mapping[str, Tensor], lora: LoraSettings | None = None
+) -> None:
     """Writes one run's adapter, head and tokenizer into `folder`, which must exist.
 
     Args:
         bank: gives the shape; its slots are not read.
         state: the run's tensors by PEFT's names, as `Bank.state` has them.
+        lora: the run's own adapter; None: the bank's.
     """
     from peft import LoraConfig
 
-    backbone, lora = bank.backbone, bank.lora
+    backbone, lora = bank.backbone, lora or bank.lora
     mean = backbone.source.pooling == "mean"
     hub_id = _MINILM_HUB_ID if backbone.source.name == "minilm" else backbone.source.name
     # the layer's own names, as short as they stay unambiguous: PEFT matches by their ends
-    targets = lora.target_modules or tuple({t.rpartition(".")[2] for t in bank.targets})
+    sites = {name.partition(".lora_")[0] for name in state if ".lora_" in name}
+    targets = lora.target_modules or tuple({site.rpartition(".")[2] for site in sites})
     whole = _PEFT_HEADS | {n for n in backbone.fresh if n.split(".")[0] not in _PEFT_HEADS}
     config = LoraConfig(
         task_type="FEATURE_EXTRACTION" if mean else "SEQ_CLS",

@@ -27,6 +27,7 @@ from weft.nn.anatomy import (
     bare,
     encoder_name,
     layers_of,
+    named_modules,
     packable,
     position_offset,
     use_attention,
@@ -36,8 +37,16 @@ from weft.nn.backbone import DTYPES, Backbone
 from weft.nn.dropout import Layout, Step, Stream
 from weft.nn.flat.layers import FlatLayers, parts_of
 from weft.nn.flat.rows import Rows
-from weft.nn.leaves import FrozenLinear
-from weft.nn.shapes import PREFIX, Update, count_parameters, shapes_of, target_names
+from weft.nn.leaves import BankLora, FrozenLinear
+from weft.nn.shapes import (
+    PREFIX,
+    Update,
+    count_parameters,
+    named_as,
+    shapes_of,
+    target_names,
+    usual_targets,
+)
 from weft.nn.swap import swap
 from weft.nn.verify import Reference, agree, reference, refusal
 from weft.text.packing import Form, Strips, pack
@@ -53,7 +62,8 @@ class Bank(nn.Module):
     Args:
         backbone: taken over: its model is changed in place.
         update: what every slot trains beside the head: an adapter of this shape, or more, or
-            nothing. `head` never moves the encoder: it serves models that are loaded whole.
+            nothing. `head` never moves the encoder: it serves models that are loaded whole. A slot
+            may be given a smaller adapter (`adapt`).
         slots: R; 1 where all weights are trained.
         form: how a step's examples lie; None: as close together as this encoder bears.
         device: where it computes, `cpu` or `cuda`.
@@ -88,6 +98,8 @@ class Bank(nn.Module):
         """How this encoder's examples lie: the first that it bears."""
         lora = isinstance(update, LoraSettings)
         self.targets = target_names(model, update, backbone.fresh) if lora else ()
+        self._adapters = [update] * slots
+        self._usual = usual_targets(model) if lora else ()
         counts = count_parameters(model, backbone.fresh, update)
         self.trainable, self.total, self.peft_total = counts
         dtype = torch.float64 if backbone.precision == "float64" else torch.float32
@@ -107,6 +119,7 @@ class Bank(nn.Module):
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             raise refusal(backbone, error) from error
         swap(backbone, layers, update, self.trained, self._step)
+        self._sites = {n: m for n, m in named_modules(model) if isinstance(m, BankLora)}
         layers[-1].register_forward_hook(self._hand_on)
         if backbone.source.pooling == "mean":
             cast("Any", bare(model)).base_model.register_forward_hook(self._average)
@@ -303,9 +316,35 @@ class Bank(nn.Module):
         kinds = ("weight", "bias")
         return {f"{PREFIX}{name}.{kind}" for name in self.backbone.fresh for kind in kinds}
 
-    def enter(self, slot: int, seed: int) -> None:
+    def adapt(self, slot: int, lora: LoraSettings) -> None:
+        """Gives a slot an adapter of its own: rank, alpha, dropout and targets, its weights zero.
+
+        Where it is smaller than the bank's, what is left over is zero and stays zero.
+
+        Args:
+            lora: of no higher rank than the bank's, and of no other targets.
+
+        Raises:
+            ConfigError: the bank has none of its targets.
+        """
+        assert lora.r <= self.lora.r
+        wanted = named_as(lora.target_modules or self._usual, self.targets)
+        self._adapters[slot] = lora
+        for parameter in self.trained.values():
+            parameter.detach()[slot].zero_()
+        for name, site in self._sites.items():
+            scaling = lora.lora_alpha / lora.r if name in wanted else None
+            site.adapt(slot, scaling, lora.lora_dropout)
+
+    def enter(self, slot: int, seed: int, lora: LoraSettings | None = None) -> None:
         """Gives a slot a new run's initial weights: A as PEFT, B zero, the encoder's as it came,
-        head as transformers."""
+        head as transformers.
+
+        Args:
+            lora: the run's own adapter, as `adapt` takes it; None: the bank's.
+        """
+        if isinstance(self.update, LoraSettings) and self._adapters[slot] != (lora or self.update):
+            self.adapt(slot, lora or self.update)
         generator = torch.Generator().manual_seed(seed)  # the same weights on every device
         spread = float(getattr(self.backbone.config, "initializer_range", 0.02))
         with torch.no_grad():
@@ -329,8 +368,20 @@ class Bank(nn.Module):
                 tensor.zero_()
 
     def state(self, slot: int) -> dict[str, Tensor]:
-        """Views of a slot's trained tensors, by the names under which PEFT saves them."""
-        return {name: parameter.detach()[slot] for name, parameter in self.trained.items()}
+        """Views of a slot's trained tensors, by the names under which PEFT saves them; of a smaller
+        adapter than the bank's, those parts that are its own."""
+        whole = {name: parameter.detach()[slot] for name, parameter in self.trained.items()}
+        lora = self._adapters[slot]
+        if lora == self.update or not isinstance(lora, LoraSettings):
+            return whole
+        own: dict[str, Tensor] = {}
+        for name, tensor in whole.items():
+            site, low, which = name.removeprefix(PREFIX).partition(".lora_")
+            if not low:
+                own[name] = tensor
+            elif self._sites[site].own[slot] is not None:
+                own[name] = tensor[: lora.r] if which.startswith("A") else tensor[:, : lora.r]
+        return own
 
     def load_state(self, slot: int, state: Mapping[str, Tensor]) -> None:
         """Puts a saved run into a slot; names and shapes must be those of `state`."""

@@ -8,7 +8,7 @@ the mask into the strips. So neither packing nor a neighbour can change what a r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -49,6 +49,20 @@ class Stream:
 
 
 @dataclass(frozen=True)
+class Level:
+    """How much is dropped: which of 16 random bits keep, and what makes up for the others."""
+
+    threshold: int  # kept where the bits are no less
+    scale: float
+
+    @classmethod
+    def of(cls, p: float) -> Level:
+        """Of a probability."""
+        threshold = round(p * _LEVELS)
+        return cls(threshold, _LEVELS / (_LEVELS - threshold))
+
+
+@dataclass(frozen=True)
 class Keep:
     """What one dropout leaves of an activation, before it is laid out as a mask."""
 
@@ -59,6 +73,12 @@ class Keep:
     def mask(self) -> Tensor:
         """Bools of the shape of `bits`."""
         return (self.bits.int() & 0xFFFF) >= self.threshold
+
+    def at(self, level: Level) -> Keep | None:
+        """The same bits, decided at another level; None where that drops nothing."""
+        if level.threshold == 0:
+            return None
+        return replace(self, threshold=level.threshold, scale=level.scale)
 
     def rows(self, index: Tensor) -> Keep:
         """The rows at `index`."""
@@ -165,8 +185,18 @@ class BankDropout(nn.Module):
         super().__init__()
         self.p = p
         self._step = step
-        self._threshold = round(p * _LEVELS)
-        self.scale = _LEVELS / (_LEVELS - self._threshold)
+        self._level = Level.of(p)
+        self._own: dict[int, Level] = {}  # by slot, of those that drop more or less
+
+    def set(self, slot: int, p: float) -> Level:
+        """Gives a slot a probability of its own."""
+        level = self._own[slot] = Level.of(p)
+        return level
+
+    @property
+    def scale(self) -> float:
+        """What makes up for what is dropped, in every slot that has no probability of its own."""
+        return self._level.scale
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
@@ -174,7 +204,18 @@ class BankDropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x: (N, S, F) tokens of all strips, (B, ..., F) a row an example, or (N, heads, S, S)."""
         mask = self.square_mask(x.shape[1], x.dtype) if x.dim() == 4 else self.mask(x)
-        return x if mask is None else masked(x, mask, self.scale)
+        if mask is None:
+            return x
+        levels = self._levels
+        if len(set(levels)) == 1:
+            return masked(x, mask, levels[0].scale)
+        step = self._step
+        assert step.strips is not None
+        by_strip = x.dim() == 3 and x.shape[:2] == step.strips.ids.shape
+        rows = [s.strips if by_strip else s.examples for s in step.strips.segments]
+        scales = torch.tensor([level.scale for level in levels], dtype=x.dtype, device=x.device)
+        own = torch.repeat_interleave(scales, torch.tensor(rows, device=x.device))
+        return masked(x, mask, 1.0) * own.view(-1, *(1 for _ in x.shape[1:]))
 
     def mask(self, x: Tensor) -> Tensor | None:
         """The mask of x's shape, -1 where kept, else 0; None where nothing is dropped."""
@@ -212,7 +253,7 @@ class BankDropout(nn.Module):
         assert step.rows is not None
         counts = [segment.tokens * width for segment in step.strips.segments]
         bits = self._draw(counts, step.rows.filled * width)
-        return Keep(bits.view(-1, width), self._threshold, self.scale)
+        return Keep(bits.view(-1, width), self._level.threshold, self._level.scale)
 
     def keep_square(self, heads: int) -> Keep | None:
         """For attention probabilities in the order example, head, query, key."""
@@ -220,11 +261,21 @@ class BankDropout(nn.Module):
         if self._drops_nothing:
             return None
         step.squares += 1
-        return Keep(self._draw(self._areas(heads)), self._threshold, self.scale)
+        bits = self._draw(self._areas(heads))
+        return Keep(bits, self._level.threshold, self._level.scale)
+
+    @property
+    def _levels(self) -> list[Level]:
+        """Of each run of the step."""
+        assert self._step.strips is not None
+        return [self._own.get(s.slot, self._level) for s in self._step.strips.segments]
 
     @property
     def _drops_nothing(self) -> bool:
-        return self._step.streams is None or self._threshold == 0
+        if self._step.streams is None:
+            return True
+        levels = self._levels if self._own else [self._level]
+        return not any(level.threshold for level in levels)
 
     def _areas(self, heads: int) -> list[int]:
         """Attention probabilities of each run."""
@@ -237,9 +288,14 @@ class BankDropout(nn.Module):
     def _keep(self, counts: list[int]) -> Tensor:
         """Which elements are kept, as bools, (sum of counts,)."""
         bits = self._draw(counts)
+        thresholds = [level.threshold for level in self._levels]
+        if len(set(thresholds)) == 1:
+            threshold = thresholds[0]
+        else:  # (sum of counts,) each run's own
+            threshold = np.repeat(np.array(thresholds), counts)
         if bits.device.type == "cpu":  # NumPy compares unsigned numbers as they are
-            return torch.as_tensor(bits.numpy().view(np.uint16) >= self._threshold)
-        return Keep(bits, self._threshold, self.scale).mask()
+            return torch.as_tensor(bits.numpy().view(np.uint16) >= threshold)
+        return (bits.int() & 0xFFFF) >= torch.as_tensor(threshold, device=bits.device)
 
     def _draw(self, counts: list[int], length: int | None = None) -> Tensor:
         """Bits of every run in canonical order, (sum of counts,) or `length`, the rest zero."""
@@ -249,8 +305,11 @@ class BankDropout(nn.Module):
             total if length is None else length, dtype=torch.int16, device=self._step.device
         )
         begin = 0
-        for stream, count in zip(self._step.streams, counts, strict=True):
-            stream.draw_into(drawn[begin : begin + count])
+        for stream, count, level in zip(self._step.streams, counts, self._levels, strict=True):
+            if level.threshold:  # alone, a run that drops nothing here draws nothing
+                stream.draw_into(drawn[begin : begin + count])
+            else:
+                drawn[begin : begin + count] = 0
             begin += count
         drawn[total:] = 0
         return drawn

@@ -6,13 +6,14 @@ parameters meet a contiguous part of them; the products of different runs never 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
 from torch import Tensor, nn
 
-from weft.nn.dropout import BankDropout, Step
+from weft.nn.dropout import BankDropout, Level, Step
 
 
 class FrozenLinear(nn.Module):
@@ -31,13 +32,23 @@ class FrozenLinear(nn.Module):
         return F.linear(x.to(self.weight.dtype), self.weight, self.bias)
 
 
+@dataclass(frozen=True)
+class Own:
+    """What is one slot's own of a layer's low-rank update, beside A and B."""
+
+    scaling: float  # alpha / r
+    level: Level  # of the dropout of its input
+
+
 class BankLora(nn.Module):
     """A frozen linear layer with one low-rank update a slot (Hu et al., 2021, arXiv:2106.09685).
+
+    Slots may differ in scaling and dropout (`adapt`), and have no update here at all.
 
     Args:
         base: the frozen layer, (in -> out).
         lora_a: (R, r, in), lora_b: (R, out, r), one pair a slot.
-        scaling: alpha / r.
+        scaling: alpha / r, of every slot that is not told otherwise.
         dropout: of the update's input; draws apart for every layer, as PEFT does.
     """
 
@@ -53,8 +64,14 @@ class BankLora(nn.Module):
         super().__init__()
         self.base, self.dropout = base, dropout
         self.lora_a, self.lora_b = lora_a, lora_b
-        self.scaling = scaling
         self._step = step
+        self.own: list[Own | None] = [Own(scaling, Level.of(dropout.p))] * len(lora_a)
+        """By slot; None: this layer of it has no update."""
+
+    def adapt(self, slot: int, scaling: float | None, p: float) -> None:
+        """Gives a slot a scaling and a dropout of its own; None: no update, and nothing drawn."""
+        level = self.dropout.set(slot, 0.0 if scaling is None else p)
+        self.own[slot] = None if scaling is None else Own(scaling, level)
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (N, S, in), the strips of each segment side by side, or in a pooler (B, in), one row
@@ -68,16 +85,16 @@ class BankLora(nn.Module):
         result = self.base(x)
         x = self.dropout(x)
         a, b = self.lora_a.to(dtype).unbind(0), self.lora_b.to(dtype).unbind(0)
-        updates = [
-            F.linear(F.linear(rows, a[segment.slot]), b[segment.slot])
-            for rows, segment in zip(
-                torch.split(x, counts),
-                strips.segments,
-                strict=True,
-            )
-        ]
-        update = updates[0] if len(updates) == 1 else torch.cat(updates)
-        return torch.add(result, update, alpha=self.scaling)
+        parts: list[Tensor] = []
+        for rows, base, segment in zip(
+            torch.split(x, counts), torch.split(result, counts), strips.segments, strict=True
+        ):
+            own = self.own[segment.slot]
+            if own is not None:
+                update = F.linear(F.linear(rows, a[segment.slot]), b[segment.slot])
+                base = torch.add(base, update, alpha=own.scaling)
+            parts.append(base)
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 class BankLinear(nn.Module):

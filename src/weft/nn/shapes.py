@@ -30,21 +30,47 @@ def target_names(model: nn.Module, lora: LoraSettings, head: Sequence[str]) -> t
     Raises:
         ConfigError: none does.
     """
-    wanted = lora.target_modules
-    if wanted is None:
-        from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
+    wanted = lora.target_modules or usual_targets(model)
+    return named_as(wanted, [name for name in linear_layers(model) if name not in head])
 
-        kind = cast("Any", model.config).model_type
-        wanted = tuple(KNOWN.get(kind) or _USUAL)
-    linear = [name for name in linear_layers(model) if name not in head]
-    found = tuple(n for n in linear if any(n == w or n.endswith(f".{w}") for w in wanted))
+
+def usual_targets(model: nn.Module) -> tuple[str, ...]:
+    """The layers that get an update where the settings name none, as PEFT has them."""
+    from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
+
+    return tuple(KNOWN.get(cast("Any", model.config).model_type) or _USUAL)
+
+
+def named_as(wanted: Sequence[str], layers: Sequence[str]) -> tuple[str, ...]:
+    """Those of the layers whose dotted name ends in a wanted one.
+
+    Raises:
+        ConfigError: none does.
+    """
+    found = tuple(n for n in layers if any(n == w or n.endswith(f".{w}") for w in wanted))
     if not found:
-        names = sorted({name.rpartition(".")[2] for name in linear})
+        names = sorted({name.rpartition(".")[2] for name in layers})
         raise ConfigError(
             f"no linear layer of the encoder is called {' or '.join(wanted)}",
             remedy=f"choose target_modules among {', '.join(names)}",
         )
     return found
+
+
+def hull(adapters: Sequence[LoraSettings], usual: Sequence[str]) -> LoraSettings:
+    """The adapter in which all of these find room: the highest rank, every target.
+
+    A run of lower rank, or without some target, has zeros in the rest: a zero row of A and column
+    of B gets a gradient of zero and stays, so nothing else of the run changes.
+
+    Args:
+        usual: targets where the settings name none.
+    """
+    ranks = max(adapter.r for adapter in adapters)
+    if len({adapter.target_modules for adapter in adapters}) == 1:
+        return adapters[0].model_copy(update={"r": ranks})
+    names = {name for adapter in adapters for name in adapter.target_modules or usual}
+    return adapters[0].model_copy(update={"r": ranks, "target_modules": tuple(sorted(names))})
 
 
 def biased_layers(model: nn.Module, head: Sequence[str]) -> dict[str, nn.Linear | nn.LayerNorm]:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from weft.config import Recipe
+from weft.config import LoraSettings, Recipe
 from weft.nn.bank import Bank
 from weft.nn.dropout import Stream
 from weft.randomness import generator_for, seed_for
@@ -41,6 +41,8 @@ class Job:
     weights: NDArray[np.float64] | None = None  # (B,) of each example's loss; None: all 1
     judges: Judges | None = None
     """Its own, where runs of one bank are judged on different examples."""
+    lora: LoraSettings | None = None
+    """Its own adapter, where it is smaller than the bank's or differs in alpha or dropout."""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -91,7 +93,7 @@ class Slot:
 
     def __init__(self, bank: Bank, index: int, job: Job, now: float) -> None:
         self.index, self.job = index, job
-        bank.enter(index, seed_for("init", job.seed))
+        bank.enter(index, seed_for("init", job.seed), job.lora)
         self.parameters = bank.parameters_of(index)
         for parameter in self.parameters:
             assert parameter.grad is not None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, cast
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from weft.nn.dropout import Keep
 from weft.nn.flat.rows import Runs
-from weft.nn.leaves import BankLora, FrozenLinear
+from weft.nn.leaves import BankLora, FrozenLinear, Own
 from weft.nn.native import library
 
 
@@ -88,13 +89,15 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str) ->
 
 @dataclass(frozen=True)
 class Update:
-    """One layer's low-rank updates, one a slot: which columns of the product they add to."""
+    """One layer's low-rank updates of runs that share a scaling and a dropout."""
 
-    column: int  # where the layer's outputs begin
+    column: int  # of the product, where the layer's outputs begin
     a: nn.Parameter  # (R, r, in)
     b: nn.Parameter  # (R, out, r)
     scaling: float
     keep: Keep | None
+    runs: Runs | None = None
+    """Which runs have it; None: all of the step."""
 
     @property
     def columns(self) -> slice:
@@ -125,14 +128,28 @@ class Projection:
     ) -> Tensor:
         """x: (N, in) whose rows are the runs' -> (N, out)."""
         updates = [
-            Update(column, layer.lora_a, layer.lora_b, layer.scaling, keep)
+            update
             for (column, layer), keep in zip(self._updates, keeps, strict=True)
+            for update in _updates(column, layer, keep, runs)
         ]
         if activation != "none" and (updates or torch.is_grad_enabled()):
             raise AssertionError("an activation is part of the product in inference alone")
         if not torch.is_grad_enabled() and not updates:
             return self.frozen.forward(x, activation)
         return project(x, self.frozen, updates, runs)
+
+
+def _updates(column: int, layer: BankLora, keep: Keep | None, runs: Runs) -> Iterator[Update]:
+    """A layer's updates: one for all runs where they agree, else one for neighbours that do."""
+    owns: list[Own | None] = [layer.own[slot] for slot in cast("list[int]", runs.slot.tolist())]
+    end = 0
+    for own, group in groupby(owns):
+        first, end = end, end + len(list(group))
+        if own is None:
+            continue
+        part = Runs(runs.begin[first : end + 1], runs.slot[first:end])
+        kept = None if keep is None else keep.at(own.level)
+        yield Update(column, layer.lora_a, layer.lora_b, own.scaling, kept, part)
 
 
 def _base(layer: nn.Module) -> FrozenLinear:
@@ -154,13 +171,15 @@ def plain_project(x: Tensor, frozen: Frozen, updates: Sequence[Update], runs: Ru
         kept = x
         if update.keep is not None:
             kept = torch.where(update.keep.mask(), x * update.keep.scale, 0)
+        own = update.runs or runs
         parts: list[Tensor] = []
-        for slot, rows in runs.parts():
+        for slot, rows in own.parts():
             a, b = update.a[slot].to(x.dtype), update.b[slot].to(x.dtype)
             parts.append(F.linear(F.linear(kept[rows], a), b) * update.scaling)
         added = torch.cat(parts)
-        right = y.shape[1] - update.columns.stop
-        y = y + F.pad(added, (update.column, right, 0, len(y) - len(added)))
+        right, above = y.shape[1] - update.columns.stop, int(own.begin[0])
+        below = len(y) - above - len(added)
+        y = y + F.pad(added, (update.column, right, above, below))
     return y
 
 
@@ -213,7 +232,7 @@ class _Project(torch.autograd.Function):
 
 
 def _lora(update: Update, x: Tensor, y: Tensor, runs: Runs) -> library.Lora:
-    keep = update.keep
+    keep, runs = update.keep, update.runs or runs
     _, r, inner = update.a.shape
     return library.Lora(
         *(len(runs.slot), inner, update.b.shape[1], r, x.shape[1], y.shape[1]),
