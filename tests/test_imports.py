@@ -33,8 +33,9 @@ ROOMS["report"] = BOTTOM | {
     *("evidence", "study.choice", "study.ledger", "study.predictions", "study.record")
 }
 ROOMS["classifier"] = ROOMS["study"] | {"study"}
+ROOMS["selection"] = ROOMS["classifier"] | {"classifier"}
 ROOMS["api"] = ROOMS["classifier"] | {"classifier", "report"}
-ROOMS["__init__"] = ROOMS["api"] | {"api"}
+ROOMS["__init__"] = ROOMS["api"] | {"api", "selection"}
 ROOMS["cli"] = ROOMS["__init__"] | {"__init__"}
 ROOMS["__main__"] = {"cli"}
 
@@ -49,6 +50,7 @@ LIGHT = {
     "study.predictions",
     "study.record",
     "export.card",
+    "selection",
     "cli",
 }
 HEAVY = {"torch", "transformers", "peft", "accelerate", "sentence_transformers"}
@@ -258,7 +260,7 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
 LOADED = f"import sys; print(sorted({HEAVY!r} & set(sys.modules)))"
 
 
-@pytest.mark.parametrize("module", ["weft", "weft.report", "weft.data.sources", "weft.config"])
+@pytest.mark.parametrize("module", ["weft", "weft.report", "weft.data.sources", "weft.config", "weft.selection"])
 def test_importing_a_light_module_loads_no_torch(module: str) -> None:
     done = python(f"import {module}\n{LOADED}")
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stdout + done.stderr

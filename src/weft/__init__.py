@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from weft.api import Result, Study
     from weft.classifier import Classifier, load
+    from weft.selection import Search, cross_validate, search
 
-__all__ = ["Classifier", "Result", "Study", "load"]
+__all__ = ["Classifier", "Result", "Search", "Study", "cross_validate", "load", "search"]
 
 _HOMES = {
     "Study": "weft.api",
     "Result": "weft.api",
     "Classifier": "weft.classifier",
     "load": "weft.classifier",
+    "cross_validate": "weft.selection",
+    "search": "weft.selection",
+    "Search": "weft.selection",
 }
 
 

@@ -39,7 +39,7 @@ def run(
     judges = judges_of(materials, bank)
     jobs = (job_of(item) for item in sorted(items, key=lambda i: (-i.size, i.seed)))
     for event in train(bank, jobs, judges, materials.config.bank):
-        yield _done(bank, event, save, extra) if isinstance(event, RunEnd) else event
+        yield done(bank, event, save, extra) if isinstance(event, RunEnd) else event
 
 
 def judges_of(materials: Materials, bank: Bank) -> Judges:
@@ -79,13 +79,15 @@ def write_card(materials: Materials, method: card.Method, bank: Bank, folder: Pa
     )
 
 
-def _done(bank: Bank, end: RunEnd, save: Save, extra: Mapping[str, Any]) -> Done:
+def done(bank: Bank, end: RunEnd, save: Save, extra: Mapping[str, Any]) -> Done:
+    """A run's end as every method tells it; what a slot trains may be less than the bank can."""
+    trainable = sum(tensor.numel() for tensor in end.state.values())
     return Done(
         run_id=end.run_id,
         validation=end.validation,
         test=end.test,
-        trainable=bank.trainable,
-        total=bank.total,
+        trainable=trainable,
+        total=bank.total - bank.trainable + trainable,
         epochs=end.epochs,
         best_epoch=end.best_epoch,
         seconds=end.seconds,

@@ -86,6 +86,10 @@ class Materials:
             self._tokenizer = deepcopy(backbone.tokenizer), backbone.max_length
         return backbone
 
+    def tokenise_as(self, other: Materials) -> None:
+        """Takes over the tokenizer of materials over the same encoder, which is loaded once."""
+        self._tokenizer = other._tokenizer
+
     def _pool(self, examples: Examples) -> Pool:
         if self._tokenizer is None:
             self.backbone()

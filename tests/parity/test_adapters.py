@@ -13,7 +13,7 @@ from weft.export.peft import read_adapter, save_adapter
 from weft.nn.shapes import PREFIX, hull
 
 from ..close import assert_all_close, assert_close
-from ..parity.steps import Part, step
+from .steps import Part, step
 from ..tiny import Checkpoint, bank, clear, examples, gradients, labels, stir
 
 FORMS = [("bert", "cls"), ("bert", "mean"), ("distilbert", "cls")]
