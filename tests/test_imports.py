@@ -260,7 +260,9 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
 LOADED = f"import sys; print(sorted({HEAVY!r} & set(sys.modules)))"
 
 
-@pytest.mark.parametrize("module", ["weft", "weft.report", "weft.data.sources", "weft.config", "weft.selection"])
+@pytest.mark.parametrize(
+    "module", ["weft", "weft.report", "weft.data.sources", "weft.config", "weft.selection"]
+)
 def test_importing_a_light_module_loads_no_torch(module: str) -> None:
     done = python(f"import {module}\n{LOADED}")
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stdout + done.stderr

@@ -13,8 +13,8 @@ from weft.export.peft import read_adapter, save_adapter
 from weft.nn.shapes import PREFIX, hull
 
 from ..close import assert_all_close, assert_close
-from .steps import Part, step
 from ..tiny import Checkpoint, bank, clear, examples, gradients, labels, stir
+from .steps import Part, step
 
 FORMS = [("bert", "cls"), ("bert", "mean"), ("distilbert", "cls")]
 OF = {"bert": ("query", "value", "dense"), "distilbert": ("q_lin", "v_lin", "lin1")}

@@ -82,8 +82,8 @@ def train_together(
     update: Update = "biases"
     if method == "lora":
         model = cast("nn.Module", backbone.model)
-        for adapter in {task.config.lora for task in tasks}:
-            target_names(model, adapter, backbone.fresh)  # refused before anything trains
+        for task in tasks:  # what has no target is refused before anything trains
+            target_names(model, task.config.lora, backbone.fresh)
         usual = usual_targets(model)
         update = hull([task.config.lora for task in tasks], usual)
     bank = Bank(backbone, update, min(settings.slots, len(tasks)), device=settings.device)

@@ -30,10 +30,10 @@ def cross_validate(
 ) -> dict[str, Any]:
     """Trains on all folds at once and scores each on what it left out.
 
-    Signature and result are those of `sklearn.model_selection.cross_validate`, and so are the folds.
-    Each model is the one that `fit` would give on its fold, to the tolerance of the parity tests:
-    the same texts select, the same seed draws. LoRA and BitFit train together in one bank, as many
-    at a time as it has slots (`settings={"bank": {"slots": 6}}`); the other methods one by one.
+    Signature, folds and result are those of `sklearn.model_selection.cross_validate`. Each model is
+    the one that `fit` would give on its fold, to the tolerance of the parity tests: the same texts
+    select, the same seed draws. LoRA and BitFit train together in one bank, as many at a time as it
+    has slots (`settings={"bank": {"slots": 6}}`); the other methods one by one.
 
     Args:
         estimator: a `Classifier`, which stays as it is.

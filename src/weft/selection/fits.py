@@ -80,9 +80,7 @@ class _Group:
     names: tuple[str, ...]
 
 
-def fit_all(
-    models: Sequence[Classifier], given: Given, parts: Sequence[Places]
-) -> list[list[Fit]]:
+def fit_all(models: Sequence[Classifier], given: Given, parts: Sequence[Places]) -> list[list[Fit]]:
     """Fits every model on every part of the data, by model and then by part.
 
     Settings and data of all of them are checked before the first one trains.
@@ -95,7 +93,7 @@ def fit_all(
         ConfigError: a parameter cannot be used.
         DataError: a part of the data cannot be trained on.
     """
-    from sklearn.base import clone  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
+    from sklearn import base  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
 
     fits: dict[tuple[int, int], Fit] = {}
     groups: dict[_Group, list[tuple[int, int]]] = {}
@@ -104,7 +102,7 @@ def fit_all(
     for row, model in enumerate(models):
         for part, places in enumerate(parts):
             place = row, part
-            copies[place] = cast("Classifier", cast(Any, clone)(model))
+            copies[place] = cast("Classifier", cast(Any, base).clone(model))
             ready[place] = copies[place].prepare(*given.take(places))
             config = ready[place].config
             if model.method in ("lora", "bitfit"):

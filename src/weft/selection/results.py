@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,9 +57,9 @@ def _ranks(means: NDArray[np.float64]) -> NDArray[np.int32]:
 def _values(name: str, candidates: Sequence[Mapping[str, Any]]) -> Any:
     """A parameter's values, masked where a candidate leaves it alone."""
     given = [candidate[name] for candidate in candidates if name in candidate]
-    kinds = {type(value) for value in given}
-    dtype = kinds.pop() if len(kinds) == 1 and kinds <= {bool, int, float} else object
-    values = np.ma.MaskedArray(np.zeros(len(candidates), dtype=dtype), mask=True)
+    alike = (kind for kind in (bool, int, float) if all(type(value) is kind for value in given))
+    dtype: type = next(alike, object)
+    values = cast("Any", np.ma.MaskedArray)(np.zeros(len(candidates), dtype=dtype), mask=True)
     for row, candidate in enumerate(candidates):
         if name in candidate:
             values[row] = candidate[name]

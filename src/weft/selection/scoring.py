@@ -86,7 +86,9 @@ class Scoring:
                 FitFailedWarning,
             )
 
-            said = f"{len(failed)} of {len(flat)} fits failed and score {self._missing}: {failed[0]}"
+            said = (
+                f"{len(failed)} of {len(flat)} fits failed and score {self._missing}: {failed[0]}"
+            )
             warnings.warn(said, cast("Any", FitFailedWarning), stacklevel=3)
         return [
             [self._one(fit, given, fold) for fit, fold in zip(row, folds, strict=True)]

@@ -160,9 +160,9 @@ def _with(model: Classifier, candidate: Mapping[str, Any]) -> Classifier:
     Raises:
         ConfigError: there is no such parameter.
     """
-    from sklearn.base import clone  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
+    from sklearn import base  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
 
-    copy = cast("Classifier", cast(Any, clone)(model))
+    copy = cast("Classifier", cast(Any, base).clone(model))
     try:
         return cast("Classifier", cast(Any, copy).set_params(**candidate))
     except ValueError as error:
