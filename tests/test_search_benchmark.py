@@ -10,7 +10,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
-import search  # noqa: E402
+import search
 
 
 def table(losses: list[list[float]], accuracies: list[list[float]]) -> dict[str, Any]:

@@ -16,7 +16,9 @@ def test_every_size_and_seed_has_draws_of_its_own() -> None:
     order = np.arange(8)
     materials: Any = SimpleNamespace(
         splits=SimpleNamespace(
-            name="x", order=lambda _: order, pool=SimpleNamespace(labels=np.zeros(8, int))
+            name="x",
+            order=lambda _: order,
+            pool=SimpleNamespace(labels=np.zeros(8, int), weights=None),
         ),
         pool=SimpleNamespace(part=lambda index: index),
         config=SimpleNamespace(recipe=Recipe()),

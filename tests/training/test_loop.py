@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -159,9 +160,9 @@ def test_slots_are_filled_again_in_order(
     entered: list[tuple[int, int]] = []
     enter = Bank.enter
 
-    def note(self: Bank, slot: int, seed: int) -> None:
+    def note(self: Bank, slot: int, seed: int, *lora: Any) -> None:
         entered.append((slot, seed))
-        enter(self, slot, seed)
+        enter(self, slot, seed, *lora)
 
     monkeypatch.setattr(Bank, "enter", note)
     ours = bank(checkpoint("bert"), 2)
