@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from weft.config import Recipe
+from weft.config import BankSettings, Recipe
 from weft.export import card
 from weft.export.peft import backbone_card
 from weft.methods.base import Done, Item, Materials, MethodEvent
@@ -19,6 +19,7 @@ from weft.training.events import RunEnd
 from weft.training.inference import Packed
 from weft.training.loop import Judges, train
 from weft.training.slots import Job
+from weft.training.snapshot import Snapshot
 
 Save = Callable[[Bank, Mapping[str, Tensor], Path], None]
 """Writes a run's tensors, as `Bank.state` names them, into an existing folder."""
@@ -31,10 +32,12 @@ def run(
     job_of: Callable[[Item], Job],
     save: Save,
     extra: Mapping[str, Any],
+    since: Snapshot | None = None,
 ) -> Iterator[MethodEvent]:
     """Trains the items, as many at once as the bank has slots.
 
-    Largest training sets first, so that the long runs do not end up alone.
+    Largest training sets first, so that the long runs do not end up alone; from a snapshot on, in
+    the order that it holds.
     """
     splits = materials.splits
     judges = Judges(
@@ -43,8 +46,13 @@ def run(
         Packed.of(materials.test, bank),
     )
     jobs = (job_of(item) for item in sorted(items, key=lambda i: (-i.size, i.seed)))
-    for event in train(bank, jobs, judges, materials.config.bank):
+    for event in train(bank, jobs, judges, materials.config.bank, since):
         yield _done(bank, event, save, extra) if isinstance(event, RunEnd) else event
+
+
+def slots(settings: BankSettings, items: Sequence[Item], since: Snapshot | None) -> int:
+    """How many slots the bank gets: those it had, since runs share tensors that lie side by side."""
+    return min(settings.slots, len(items)) if since is None else since.slots
 
 
 def job(materials: Materials, method: str, recipe: Recipe, item: Item) -> Job:

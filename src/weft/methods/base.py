@@ -18,7 +18,8 @@ from weft.data.splits import Splits
 from weft.nn.backbone import Backbone, load
 from weft.nn.source import Source
 from weft.text.tokens import Pool, Tokens
-from weft.training.events import EpochEnd, RunFailed, Stepped
+from weft.training.events import EpochEnd, RunBegin, RunFailed, Settled, Stepped
+from weft.training.snapshot import Snapshot
 
 Probabilities = NDArray[np.float64]  # (B, C)
 
@@ -30,6 +31,20 @@ class Item:
     run_id: str
     size: int
     seed: int
+
+
+@dataclass(frozen=True)
+class Before:
+    """What an earlier try at the same items left."""
+
+    made: Sequence[Item] = ()
+    """Those that are finished: no longer to be made, but what is computed for all items together
+    is computed for these too, so that it comes out as it would have without a break."""
+    snapshot: Snapshot | None = None
+    """Where the others stand; None: they have not begun."""
+
+
+NOTHING = Before()
 
 
 @dataclass(frozen=True)
@@ -50,14 +65,19 @@ class Done:
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-MethodEvent = Stepped | EpochEnd | RunFailed | Done
+MethodEvent = RunBegin | Stepped | EpochEnd | RunFailed | Done | Settled
 
 
 class Method(Protocol):
     """A way to get a classifier from labelled texts."""
 
-    def run(self, items: Sequence[Item]) -> Iterator[MethodEvent]:
-        """Makes all the runs and tells what happens as it happens."""
+    def run(self, items: Sequence[Item], before: Before = NOTHING) -> Iterator[MethodEvent]:
+        """Makes all the runs and tells what happens as it happens.
+
+        Args:
+            items: to be made; with a snapshot, those that sat or waited when it was taken.
+            before: what need not be made again.
+        """
         ...
 
 

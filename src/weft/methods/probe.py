@@ -19,11 +19,12 @@ from safetensors.numpy import (
 from weft.errors import AdapterError
 from weft.export import card
 from weft.export.peft import backbone_card
-from weft.methods.base import Done, Item, Materials, MethodEvent
+from weft.methods.base import NOTHING, Before, Done, Item, Materials, MethodEvent
 from weft.methods.logistic import Linear, choose
 from weft.nn.backbone import Backbone
 from weft.nn.bank import Bank
 from weft.text.tokens import Tokens
+from weft.training.events import RunBegin
 from weft.training.inference import Packed, pooled_of
 
 WEIGHTS = "probe.safetensors"
@@ -35,7 +36,7 @@ class Probe:
     def __init__(self, materials: Materials) -> None:
         self._materials = materials
 
-    def run(self, items: Sequence[Item]) -> Iterator[MethodEvent]:
+    def run(self, items: Sequence[Item], before: Before = NOTHING) -> Iterator[MethodEvent]:
         """C is chosen by validation loss."""
         materials, splits = self._materials, self._materials.splits
         config = materials.config
@@ -43,13 +44,15 @@ class Probe:
         bank = Bank(materials.backbone(), config.lora, slots=1, device=device, trains=False)
         validation = features(bank, materials.validation)
         test = features(bank, materials.test)
-        used = {item: splits.order(item.seed)[: item.size] for item in items}
+        used = {item: splits.order(item.seed)[: item.size] for item in (*before.made, *items)}
         exact = materials.config.bank.exact
         pool = np.zeros((len(splits.pool), validation.shape[1]), dtype=np.float32)
         if not exact:
             wanted = np.unique(np.concatenate(list(used.values())))
             pool[wanted] = features(bank, materials.pool.take(wanted))
-        for item, index in used.items():
+        for item in items:
+            yield RunBegin(item.run_id)
+            index = used[item]
             began = time.perf_counter()
             # exact: in the shapes that this item has alone, whatever the others are
             train = features(bank, materials.pool.take(index)) if exact else pool[index]

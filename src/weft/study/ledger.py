@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -79,6 +79,12 @@ class Ledger:
         with self._transaction("DEFERRED"):
             yield
 
+    @contextmanager
+    def together(self) -> Generator[None]:
+        """All that is written inside is there, or nothing of it."""
+        with self._transaction():
+            yield
+
     # What is true of the whole study
 
     def set_facts(self, facts: dict[str, Any]) -> None:
@@ -91,6 +97,11 @@ class Ledger:
         """All facts by key, keys in order of the alphabet."""
         rows = self._read("SELECT key, value FROM facts ORDER BY key")
         return {row["key"]: json.loads(row["value"]) for row in rows}
+
+    def drop_fact(self, key: str) -> None:
+        """Removes a fact, if it is there."""
+        with self._transaction():
+            self._db.execute("DELETE FROM facts WHERE key = ?", (key,))
 
     # What happens, in the order in which it happens to a run
 
@@ -134,6 +145,31 @@ class Ledger:
         """The run cannot go on; its epochs stay, for the reader to see how far it came."""
         with self._transaction():
             self._set_status(run_id, "failed", error)
+
+    def go_back(self, stood: Mapping[str, int | None]) -> None:
+        """Withdraws all that these runs did after they stood where they are now said to stand.
+
+        Args:
+            stood: by run, the steps that it had taken; None: it had not begun.
+        """
+        with self._transaction():
+            for run_id, step in stood.items():
+                for table in ("outcomes", "scores"):
+                    self._db.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))
+                self._db.execute(
+                    "DELETE FROM epochs WHERE run_id = ? AND step > ?", (run_id, step or 0)
+                )
+                self._db.execute(
+                    "UPDATE runs SET status = ?, error = NULL WHERE run_id = ?",
+                    ("planned" if step is None else "running", run_id),
+                )
+
+    def forget(self) -> None:
+        """Makes a ledger of which no run has begun as good as new."""
+        with self._transaction():
+            assert set(self.statuses().values()) <= {"planned"}, "a run has begun"
+            self._db.execute("DELETE FROM runs")
+            self._db.execute("DELETE FROM facts")
 
     # What is known
 
@@ -200,6 +236,9 @@ class Ledger:
 
     @contextmanager
     def _transaction(self, kind: str = "IMMEDIATE") -> Generator[None]:
+        if self._db.in_transaction:  # of `together`: what fails here fails there
+            yield
+            return
         with faults_of(self.path), transaction(self._db, kind):
             yield
 

@@ -137,7 +137,7 @@ def open_ledger(path: Path, *, readonly: bool) -> sqlite3.Connection:
 
 def _open(path: Path, *, readonly: bool) -> sqlite3.Connection:
     if not readonly:
-        _make_folder(path.parent)
+        make_folder(path.parent)
     mode = "ro" if readonly else "rwc"
     uri = f"{path.resolve().as_uri()}?mode={mode}"
     db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_PATIENCE)
@@ -158,7 +158,12 @@ def _open(path: Path, *, readonly: bool) -> sqlite3.Connection:
     return db
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Makes a study's folder where it is missing.
+
+    Raises:
+        StudyError: it cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

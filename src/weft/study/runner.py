@@ -2,72 +2,35 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
 from weft.config import StudyConfig
-from weft.data.examples import LabelledText
 from weft.data.sources import load
-from weft.data.splits import Splits, split
+from weft.data.splits import split
 from weft.errors import StudyError
-from weft.evidence.metrics import score
 from weft.machine import describe, versions
-from weft.study.choice import LEDGER, MODEL
+from weft.study import sessions
+from weft.study.choice import LEDGER
+from weft.study.growth import grown
 from weft.study.ledger import Ledger
+from weft.study.lock import held
 from weft.study.memory import PeakMemory
+from weft.study.notices import Begun, Opened, RunDone, Watcher, Working
 from weft.study.plan import ORDER, STEPPED, plan
-from weft.study.predictions import write_predictions
 from weft.study.presets import PUBLISHED, departures, flat, to_toml
-from weft.study.record import EpochRow, Outcome, RunKey
+from weft.study.record import RunKey
+from weft.study.stopping import Stop
+
+__all__ = ["Begun", "Opened", "RunDone", "Working", "open_data", "run_study", "typed_command"]
 
 CONFIG = "study.toml"
-_CHECKPOINTED = tuple(method for method in STEPPED if method != "full")
-"""Methods that leave a checkpoint an epoch. One of full fine-tuning is as large as the whole model:
-of its epochs the best alone is kept, which is the saved model."""
-
-Watcher = Callable[[object], None]
-"""Told of everything that happens: the training events and the notices below."""
-
-
-@dataclass(frozen=True)
-class Opened:
-    """The data are read, split and checked; nothing is loaded yet."""
-
-    config: StudyConfig
-    data: LabelledText
-    splits: Splits
-
-
-@dataclass(frozen=True)
-class Begun:
-    """The study's runs are known."""
-
-    keys: Sequence[RunKey]
-    waiting: Sequence[RunKey]  # those not finished before
-    facts: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Working:
-    """A part of the work begins."""
-
-    what: str
-
-
-@dataclass(frozen=True)
-class RunDone:
-    """One run is finished and in the ledger."""
-
-    key: RunKey
-    outcome: Outcome
 
 
 def open_data(config: StudyConfig) -> Opened:
@@ -79,6 +42,8 @@ def open_data(config: StudyConfig) -> Opened:
 def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -> bool:
     """Makes every run that the folder's ledger does not hold yet.
 
+    Stopped at any moment and begun again, it goes on from its last checkpoint.
+
     Args:
         folder: of the study; made where it is not there.
         watch: told what happens.
@@ -88,23 +53,34 @@ def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -
         Whether every run of the study is finished.
 
     Raises:
-        StudyError: the folder holds another study.
+        StudyError: the folder holds another study, or another process is working on it.
+        KeyboardInterrupt: the user asked to stop.
     """
     opened = open_data(config)
     watch(opened)
     watch(Working(f"looking up the backbone {config.backbone.name}"))
-    from weft.methods import Materials, make
-    from weft.nn.backbone import choose_precision
     from weft.nn.source import find
 
     needs_encoder = any(method != "tfidf" for method in config.methods)
     source = find(config.backbone) if needs_encoder else None
+    with held(folder, command):
+        return _run(opened, source, folder, watch, command)
+
+
+def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str) -> bool:
+    from weft.methods import Materials
+    from weft.nn.backbone import choose_precision
+    from weft.study.standing import go_back
+    from weft.training.durable import write_durably
+
+    config = opened.config
     before = _frozen(folder)
     wanted = config.backbone.precision
     if wanted == "auto" and before is not None:
         wanted = before.backbone.precision  # a timing that comes out otherwise changes no study
     precision = choose_precision(wanted, config.bank.device)
-    frozen = _same_settings(config, before, folder, precision)
+    config = _same_settings(config, before, folder, precision)
+    _adapter_fits(config, len(opened.data.label_names))
     facts = _facts(opened, command)
     identity = {"data": _digest(opened.data.hashes)}
     if source is not None:
@@ -117,110 +93,133 @@ def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -
             "pooling": source.pooling,
             "precision": precision,
         }
-    keys = plan(frozen, opened.splits, identity)
+    keys = plan(config, opened.splits, identity)
     with Ledger(folder / LEDGER) as ledger:
-        known = ledger.facts()
+        known = ledger.facts() if before is not None else {}
         _same_ground(known, facts, folder)
-        (folder / CONFIG).write_text(to_toml(frozen), encoding="utf-8")
-        ledger.plan(keys)
-        status = ledger.statuses()
-        waiting = [key for key in keys if status[key.run_id] != "done"]
-        if waiting or not known:
-            # a command that trains nothing does not change how the runs are said to be made
-            ledger.set_facts(facts)
-        if known.get("target") != frozen.target:  # of the report, so it follows the last command
-            ledger.set_facts({"target": frozen.target})
-        watch(Begun(keys, waiting, facts))
+        grid: dict[str, Any] = {}
+        if before is not None:
+            sizes = before.sizes or sorted({key.size for key in ledger.keys()})  # noqa: SIM118
+            grid = grown(before, config, sizes, opened.splits.sizes)
+        frozen = config.model_copy(update=grid)
+        write_durably(folder / CONFIG, to_toml(frozen).encode())
+        with ledger.together():
+            if before is None:
+                ledger.forget()
+            ledger.plan(keys)
+            # by method, those that a checkpoint holds; what came after it is withdrawn
+            stand = go_back(folder, ledger, config.methods, watch)
+            status = ledger.statuses()
+            settled = {"done", "failed"} if sessions.unfinished(known) else {"done"}
+            waiting = [key for key in keys if status[key.run_id] not in settled]
+            if waiting or stand or not known:
+                # a command that trains nothing does not change how the runs are said to be made
+                ledger.set_facts(_together(known, facts, config.model_copy(update=grid)))
+                sessions.begin(ledger, facts)
+            if known.get("target") != config.target:  # of the report, so it follows the last
+                ledger.set_facts({"target": config.target})
+        taken = {run: n for snapshot in stand.values() for run, n in snapshot.seated.items()}
+        watch(Begun(keys, waiting, facts, taken))
         data = opened.data
-        materials = Materials(frozen, opened.splits, data.label_names, data.positive, source)
+        materials = Materials(config, opened.splits, data.label_names, data.positive, source)
+        making = _Making(opened, materials, ledger, folder, watch)
         for method in sorted(set(config.methods), key=ORDER.index):
-            own = [key for key in waiting if key.method == method]
+            snapshot = stand.pop(method, None)
+            begun: list[str] = []
+            if snapshot is not None:
+                begun = [*snapshot.seated, *snapshot.waiting]
+                making.go_on(method, begun, snapshot)
+            own = [key for key in waiting if key.method == method and key.run_id not in begun]
             if own:
-                watch(Working(f"{method}: {len(own)} runs"))
-                with PeakMemory() as memory:
-                    work = make(method, materials)
-                    _run_method(work, own, opened, ledger, folder, watch, memory)
-                    del work
+                made = [key for key in keys if key.method == method and key not in own]
+                making.make(method, own, made)
         status = ledger.statuses()
+        sessions.end(ledger)
     return all(status[key.run_id] == "done" for key in keys)
 
 
-def _run_method(
-    method: Any,
-    keys: Sequence[RunKey],
-    opened: Opened,
-    ledger: Ledger,
-    folder: Path,
-    watch: Watcher,
-    memory: PeakMemory,
-) -> None:
-    from weft.methods.base import Done, Item
-    from weft.training.checkpoint import save_checkpoint
-    from weft.training.events import EpochEnd, RunFailed
+@dataclass(frozen=True)
+class _Making:
+    """Makes runs of one method after the other."""
 
-    by_id = {key.run_id: key for key in keys}
-    for key in keys:
-        shutil.rmtree(folder / "runs" / key.run_id, ignore_errors=True)
-        ledger.start(key.run_id)
-    for event in method.run([Item(key.run_id, key.size, key.seed) for key in keys]):
-        match event:
-            case EpochEnd():
-                row = EpochRow(
-                    epoch=event.epoch,
-                    step=event.step,
-                    train_loss=event.train_loss,
-                    train_accuracy=event.train_accuracy,
-                    validation_loss=event.validation_loss,
-                    validation_accuracy=event.validation_accuracy,
-                    learning_rate=event.learning_rate,
-                    seconds=event.seconds,
-                )
-                if by_id[event.run_id].method in _CHECKPOINTED:
-                    checkpoints = folder / "runs" / event.run_id / "checkpoints"
-                    save_checkpoint(checkpoints / f"epoch-{event.epoch}.safetensors", event.state)
-                ledger.epoch(event.run_id, row)
-            case Done():
-                key = by_id[event.run_id]
-                outcome = _finish(event, key, opened, folder, memory)
-                ledger.finish(event.run_id, outcome)
-                watch(RunDone(key, outcome))
-            case RunFailed():
-                ledger.fail(event.run_id, event.reason)
-            case _:
-                pass
-        watch(event)
+    opened: Opened
+    materials: Any
+    ledger: Ledger
+    folder: Path
+    watch: Watcher
+
+    def make(self, method: str, keys: Sequence[RunKey], made: Sequence[RunKey]) -> None:
+        """From the start; `made` are the others of the same method that the command asks for."""
+        from weft.methods.base import Before
+
+        self.watch(Working(f"{method}: {len(keys)} runs"))
+        self._make(method, keys, Before(made=[_item(key) for key in made]))
+
+    def go_on(self, method: str, run_ids: Sequence[str], snapshot: Any) -> None:
+        """From where the snapshot stands; its runs may be more than the command asks for."""
+        from weft.methods.base import Before
+
+        by_id = {key.run_id: key for key in self.ledger.keys()}  # noqa: SIM118 (it is no dict)
+        here, waiting = len(snapshot.seated), len(snapshot.waiting)
+        self.watch(Working(f"{method}: goes on in the middle of {here} runs, {waiting} waiting"))
+        self._make(method, [by_id[run_id] for run_id in run_ids], Before(snapshot=snapshot))
+
+    def _make(self, method: str, keys: Sequence[RunKey], before: Any) -> None:
+        from weft.methods import make
+        from weft.study.checkpoints import Checkpoints
+        from weft.study.recording import Recorder
+
+        opened, ledger = self.opened, self.ledger
+        checkpoints = Checkpoints(self.folder, method, ledger) if method in STEPPED else None
+        by_id = {key.run_id: key for key in keys}
+        with PeakMemory() as memory, Stop() as stop:
+            recorder = Recorder(
+                self.folder,
+                by_id,
+                opened.data,
+                opened.splits,
+                ledger,
+                memory,
+                checkpoints,
+                stop,
+                self.watch,
+            )
+            for event in make(method, self.materials).run([_item(key) for key in keys], before):
+                recorder.take(event)
 
 
-def _finish(done: Any, key: RunKey, opened: Opened, folder: Path, memory: PeakMemory) -> Outcome:
-    place = folder / "runs" / key.run_id
-    model = place / MODEL
-    model.mkdir(parents=True, exist_ok=True)
-    taken = memory.bytes  # before it is saved: that asks for more, and is no part of training
-    splits, data = opened.splits, opened.data
-    from weft.methods.calibrated import save_calibrated
+def _item(key: RunKey) -> Any:
+    from weft.methods.base import Item
 
-    calibration = save_calibrated(done, splits.validation.labels, model)
-    write_predictions(
-        place / "predictions.parquet",
-        data.label_names,
-        {"validation": splits.validation.labels, "test": splits.test.labels},
-        {"validation": done.validation, "test": done.test},
-    )
-    judged = partial(score, positive=data.positive)
-    return Outcome(
-        validation=judged(splits.validation.labels, done.validation),
-        test=judged(splits.test.labels, done.test),
-        trainable=done.trainable,
-        total=done.total,
-        epochs=done.epochs,
-        best_epoch=done.best_epoch,
-        seconds=done.seconds,
-        examples_per_second=done.examples_per_second,
-        peak_memory_bytes=taken,
-        model_bytes=sum(path.stat().st_size for path in model.rglob("*") if path.is_file()),
-        folder=f"runs/{key.run_id}",
-        extra={**done.extra, "temperature": calibration.temperature},
-    )
+    return Item(key.run_id, key.size, key.seed)
+
+
+def _together(known: dict[str, Any], facts: dict[str, Any], config: StudyConfig) -> dict[str, Any]:
+    """The facts of a study that grows: the first command stays, the rest is of all commands."""
+    if not known:
+        return facts
+    kept = {key: value for key, value in facts.items() if key not in sessions.OF_THE_FIRST}
+    counts = dict(facts["data"]["label_counts"])
+    counts["train"] = known.get("data", {}).get("label_counts", {}).get("train", {}) | counts["train"]
+    kept["data"] = {**facts["data"], "label_counts": counts}
+    kept["config"] = config.model_dump(mode="json")
+    kept["departures"] = departures(config)
+    return kept
+
+
+def _adapter_fits(config: StudyConfig, classes: int) -> None:
+    """Refuses, before anything is written, an adapter that this encoder has no layer for.
+
+    Raises:
+        ConfigError: no layer bears a wanted name.
+    """
+    if config.lora.target_modules is None or not {"lora", "probe"} & set(config.methods):
+        return
+    from weft.nn.shapes import target_names
+    from weft.nn.skeleton import skeleton
+
+    model, head, _ = skeleton(config.backbone, classes)
+    target_names(model, config.lora, head)
 
 
 def _facts(opened: Opened, command: str) -> dict[str, Any]:
@@ -268,11 +267,15 @@ def _label_counts(opened: Opened) -> dict[str, Any]:
 
 
 def _frozen(folder: Path) -> StudyConfig | None:
-    """The configuration of the study in the folder; None if there is none yet."""
+    """The configuration of the study in the folder; None if none of its runs has begun yet."""
     from weft.study.presets import resolve
 
     path = folder / CONFIG
-    return resolve(str(path), {}) if path.exists() else None
+    if not path.exists() or not (folder / LEDGER).is_file():
+        return None
+    with Ledger(folder / LEDGER, readonly=True) as ledger:
+        begun = set(ledger.statuses().values()) - {"planned"}
+    return resolve(str(path), {}) if begun else None
 
 
 def _same_settings(

@@ -1,0 +1,36 @@
+"""A study's grid grows: what its folder says of it is the union of all that was asked for. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from weft.config import StudyConfig
+
+
+def grown(
+    before: StudyConfig, now: StudyConfig, sizes_before: Sequence[int], sizes_now: Sequence[int]
+) -> dict[str, Any]:
+    """Sizes, seeds and methods of both, as an update of the configuration.
+
+    Args:
+        sizes_before: what `before.sizes` came to, where it left them open.
+        sizes_now: what `now.sizes` came to.
+    """
+    seeds = max(before.seeds, now.seeds)
+    sizes = sorted({*sizes_before, *sizes_now})
+    wanted = {
+        size: max(
+            config.seeds_at.get(size, config.seeds)
+            for config, own in ((before, sizes_before), (now, sizes_now))
+            if size in own
+        )
+        for size in sizes
+    }
+    open_still = before.sizes is None and now.sizes is None
+    return {
+        "sizes": None if open_still else tuple(sizes),
+        "seeds": seeds,
+        "seeds_at": {size: own for size, own in wanted.items() if own != seeds and not open_still},
+        "methods": (*before.methods, *(m for m in now.methods if m not in before.methods)),
+    }
