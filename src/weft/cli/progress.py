@@ -103,7 +103,8 @@ class Progress:
         for key in event.keys:
             self._sizes[key.run_id] = f"{key.method:<6} {key.size:>7,}  seed {key.seed}"
         self._left = {
-            key.run_id: steps_of(config, key.size) * config.recipe.batch_size
+            key.run_id: (steps_of(config, key.size) - event.steps.get(key.run_id, 0))
+            * config.recipe.batch_size
             for key in event.waiting
             if key.method in STEPPED
         }

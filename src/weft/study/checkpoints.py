@@ -116,7 +116,7 @@ class Checkpoints:
     def clear(self) -> None:
         """Removes the files, which the ledger no longer names."""
         self._lies = None
-        for path in (self._newest, self._older):
+        for path in (self._newest, self._older, self._newest.with_suffix(".part")):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
         if self._newest.parent.is_dir():

@@ -63,12 +63,19 @@ def _take(path: Path) -> int:
         try:
             if not _lock(handle):
                 raise _refusal(path, handle)
-            if path.exists() and os.fstat(handle).st_ino == path.stat().st_ino:
+            if _is_at(handle, path):
                 return handle
         except BaseException:
             os.close(handle)
             raise
         os.close(handle)
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:  # whoever held it has just left, and taken the file along
+        return False
 
 
 def _lock(handle: int) -> bool:

@@ -93,7 +93,7 @@ class Recorder:
             self._commit()
         self._watch(event)
         if self._stop.asked:
-            self._leave(settled=isinstance(event, Settled | Done) and not self._rows)
+            self._leave(settled=isinstance(event, Settled))
 
     def _leave(self, *, settled: bool) -> None:
         if settled:

@@ -25,7 +25,7 @@ from weft.study.memory import PeakMemory
 from weft.study.notices import Begun, Opened, RunDone, Watcher, Working
 from weft.study.plan import ORDER, STEPPED, plan
 from weft.study.presets import PUBLISHED, departures, flat, to_toml
-from weft.study.record import RunKey
+from weft.study.record import RunKey, Status
 from weft.study.stopping import Stop
 
 __all__ = ["Begun", "Opened", "RunDone", "Working", "open_data", "run_study", "typed_command"]
@@ -70,11 +70,12 @@ def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -
 def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str) -> bool:
     from weft.methods import Materials
     from weft.nn.backbone import choose_precision
-    from weft.study.standing import go_back
+    from weft.study.standing import drop_later_files, go_back
     from weft.training.durable import write_durably
 
     config = opened.config
-    before = _frozen(folder)
+    begun = _begun(folder)
+    before = _frozen(folder) if begun else None
     wanted = config.backbone.precision
     if wanted == "auto" and before is not None:
         wanted = before.backbone.precision  # a timing that comes out otherwise changes no study
@@ -95,7 +96,7 @@ def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str
         }
     keys = plan(config, opened.splits, identity)
     with Ledger(folder / LEDGER) as ledger:
-        known = ledger.facts() if before is not None else {}
+        known = ledger.facts() if begun else {}
         _same_ground(known, facts, folder)
         grid: dict[str, Any] = {}
         if before is not None:
@@ -104,20 +105,22 @@ def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str
         frozen = config.model_copy(update=grid)
         write_durably(folder / CONFIG, to_toml(frozen).encode())
         with ledger.together():
-            if before is None:
+            if not begun:
                 ledger.forget()
             ledger.plan(keys)
             # by method, those that a checkpoint holds; what came after it is withdrawn
             stand = go_back(folder, ledger, config.methods, watch)
             status = ledger.statuses()
-            settled = {"done", "failed"} if sessions.unfinished(known) else {"done"}
-            waiting = [key for key in keys if status[key.run_id] not in settled]
+            # a run that failed is tried again, but not by the command that it failed under
+            again = set[str]() if sessions.unfinished(known) else set(config.methods) - set(stand)
+            waiting = [key for key in keys if _is_wanted(status[key.run_id], key.method in again)]
             if waiting or stand or not known:
                 # a command that trains nothing does not change how the runs are said to be made
-                ledger.set_facts(_together(known, facts, config.model_copy(update=grid)))
+                ledger.set_facts(_together(known, facts, opened.config.model_copy(update=grid)))
                 sessions.begin(ledger, facts)
             if known.get("target") != config.target:  # of the report, so it follows the last
                 ledger.set_facts({"target": config.target})
+        drop_later_files(folder, ledger, stand.values())
         taken = {run: n for snapshot in stand.values() for run, n in snapshot.seated.items()}
         watch(Begun(keys, waiting, facts, taken))
         data = opened.data
@@ -172,7 +175,7 @@ class _Making:
         opened, ledger = self.opened, self.ledger
         checkpoints = Checkpoints(self.folder, method, ledger) if method in STEPPED else None
         by_id = {key.run_id: key for key in keys}
-        with PeakMemory() as memory, Stop() as stop:
+        with PeakMemory() as memory, Stop(patient=checkpoints is not None) as stop:
             recorder = Recorder(
                 self.folder,
                 by_id,
@@ -186,6 +189,10 @@ class _Making:
             )
             for event in make(method, self.materials).run([_item(key) for key in keys], before):
                 recorder.take(event)
+
+
+def _is_wanted(status: Status, again: bool) -> bool:
+    return status in ("planned", "running") or (status == "failed" and again)
 
 
 def _item(key: RunKey) -> Any:
@@ -267,15 +274,19 @@ def _label_counts(opened: Opened) -> dict[str, Any]:
 
 
 def _frozen(folder: Path) -> StudyConfig | None:
-    """The configuration of the study in the folder; None if none of its runs has begun yet."""
+    """The configuration of the study in the folder; None if it says none."""
     from weft.study.presets import resolve
 
     path = folder / CONFIG
-    if not path.exists() or not (folder / LEDGER).is_file():
-        return None
+    return resolve(str(path), {}) if path.exists() else None
+
+
+def _begun(folder: Path) -> bool:
+    """Whether a run of the folder's study has begun: until then, nothing holds it to its settings."""
+    if not (folder / LEDGER).is_file() or (folder / LEDGER).stat().st_size == 0:
+        return False
     with Ledger(folder / LEDGER, readonly=True) as ledger:
-        begun = set(ledger.statuses().values()) - {"planned"}
-    return resolve(str(path), {}) if begun else None
+        return bool(set(ledger.statuses().values()) - {"planned"})
 
 
 def _same_settings(

@@ -40,18 +40,19 @@ def go_back(
             continue
         found[method] = snapshot
         ledger.go_back({**snapshot.seated, **dict.fromkeys(snapshot.waiting)})
-        for run_id in snapshot.seated:
-            _drop_later_files(folder, ledger, run_id)
-        for run_id in snapshot.waiting:
-            shutil.rmtree(folder / "runs" / run_id, ignore_errors=True)
     return found
 
 
-def _drop_later_files(folder: Path, ledger: Ledger, run_id: str) -> None:
-    place = folder / "runs" / run_id
-    kept = {epoch_file(folder, run_id, row.epoch) for row in ledger.epochs(run_id)}
-    for path in (place / "checkpoints").glob("*"):
-        if path not in kept:
-            path.unlink()
-    shutil.rmtree(place / MODEL, ignore_errors=True)
-    (place / PREDICTIONS).unlink(missing_ok=True)
+def drop_later_files(folder: Path, ledger: Ledger, snapshots: Iterable[Snapshot]) -> None:
+    """Removes what runs left after the snapshots: what the ledger, gone back, knows nothing of."""
+    for snapshot in snapshots:
+        for run_id in snapshot.waiting:
+            shutil.rmtree(folder / "runs" / run_id, ignore_errors=True)
+        for run_id in snapshot.seated:
+            place = folder / "runs" / run_id
+            kept = {epoch_file(folder, run_id, row.epoch) for row in ledger.epochs(run_id)}
+            for path in (place / "checkpoints").glob("*"):
+                if path not in kept:
+                    path.unlink()
+            shutil.rmtree(place / MODEL, ignore_errors=True)
+            (place / PREDICTIONS).unlink(missing_ok=True)

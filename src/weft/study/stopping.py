@@ -14,14 +14,18 @@ class Stop:
     """While it is entered, the first signal only sets `asked`; the next raises KeyboardInterrupt.
 
     In a thread other than the main one, where signals cannot be taken, nothing changes.
+
+    Args:
+        patient: False: nothing changes either; the first signal stops at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, patient: bool = True) -> None:
         self.asked = False
+        self._patient = patient
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
+        if self._patient and threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
                 if signal.getsignal(number) not in (None, signal.SIG_IGN):
                     self._before[number] = signal.signal(number, self._take)
