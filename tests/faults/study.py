@@ -1,4 +1,4 @@
-"""The study that is stopped: several runs a bank, slots refilled, one run that ends in NaN."""
+"""The study that is stopped: several runs a bank, and slots that are filled again."""
 
 from __future__ import annotations
 
@@ -42,17 +42,21 @@ def config(place: Path, **over: Any) -> StudyConfig:
 
 
 class Nursery:
-    """Runs studies in forks of one process that has loaded torch."""
+    """Runs studies in forks of one process that has loaded torch.
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+    Args:
+        breaks: how the ids of those runs begin that end in NaN; empty: none does.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], breaks: str) -> None:
+        self._process, self._breaks = process, breaks
 
     def run(
         self, config: StudyConfig, folder: Path, events: int | None = None, wait: float = 0.0
     ) -> dict[str, Any]:
         """Runs a study, killed `wait` seconds after so many events; None: to its end."""
         wanted = {"config": config.model_dump(mode="json"), "folder": str(folder)}
-        wanted |= {"events": events, "wait": wait}
+        wanted |= {"events": events, "wait": wait, "breaks": self._breaks}
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(wanted) + "\n")
@@ -76,7 +80,7 @@ class Nursery:
 
 
 @contextmanager
-def nursery() -> Generator[Nursery]:
+def nursery(breaks: str = "") -> Generator[Nursery]:
     """A nursery while inside."""
     path = os.pathsep.join(filter(None, [str(SRC), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
@@ -84,6 +88,6 @@ def nursery() -> Generator[Nursery]:
     with subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        yield Nursery(process)
+        yield Nursery(process, breaks)
         assert process.stdin is not None
         process.stdin.close()

@@ -377,3 +377,56 @@ def test_a_second_writer_is_told_to_wait(path: Path) -> None:
         first._db.execute("COMMIT")
         second.start("b1")
         assert first.statuses()["b1"] == "running"
+
+
+def test_what_is_written_together_is_there_together(path: Path) -> None:
+    with Ledger(path) as ledger, Ledger(path, readonly=True) as reader:
+        ledger.plan(KEYS)
+        with pytest.raises(ZeroDivisionError), ledger.together():
+            ledger.start("b1")
+            ledger.set_facts({"a": 1})
+            raise ZeroDivisionError
+        assert reader.statuses()["b1"] == "planned"
+        assert reader.facts() == {}
+        with ledger.together():
+            ledger.start("b1")
+            ledger.set_facts({"a": 1})
+            assert reader.statuses()["b1"] == "planned"
+        assert reader.statuses()["b1"] == "running"
+        ledger.drop_fact("a")
+        assert reader.facts() == {}
+
+
+def test_going_back_withdraws_what_came_after(path: Path) -> None:
+    with Ledger(path) as ledger:
+        ledger.plan(KEYS)
+        for key in KEYS:
+            ledger.start(key.run_id)
+            ledger.epoch(key.run_id, EPOCH)
+            ledger.epoch(key.run_id, replace(EPOCH, epoch=2, step=8))
+        ledger.finish("b1", OUTCOME)
+        ledger.fail("a2", "broken")
+        ledger.finish("c3", OUTCOME)
+        ledger.go_back({"b1": 4, "a2": None})
+        assert ledger.statuses() == {"b1": "running", "a2": "planned", "c3": "done"}
+        assert ledger.epochs("b1") == [EPOCH]
+        assert ledger.epochs("a2") == []
+        assert ledger.outcome("b1") is None
+        assert ledger.outcome("c3") == OUTCOME
+        assert ledger.runs().error.isna().all()
+        ledger.finish("b1", OUTCOME)
+        assert ledger.outcome("b1") == OUTCOME
+
+
+def test_only_a_plan_is_forgotten(path: Path) -> None:
+    with Ledger(path) as ledger:
+        ledger.plan(KEYS)
+        ledger.set_facts({"a": 1})
+        ledger.forget()
+        assert ledger.keys() == []
+        assert ledger.facts() == {}
+        ledger.plan(KEYS)
+        ledger.start("b1")
+        with pytest.raises(AssertionError, match="has begun"):
+            ledger.forget()
+        assert len(ledger.keys()) == 3
