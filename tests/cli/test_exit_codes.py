@@ -95,7 +95,7 @@ class Interrupted:
     def __init__(self, _name: str, materials: Materials) -> None:
         self._method = Tfidf(materials)
 
-    def run(self, items: Sequence[Item]) -> Iterator[MethodEvent]:
+    def run(self, items: Sequence[Item], _before: object) -> Iterator[MethodEvent]:
         yield from self._method.run(items[:2])
         raise KeyboardInterrupt
 

@@ -102,7 +102,7 @@ def test_wherever_it_falls(
     assert_same(whole, tmp_path / "cut")
 
 
-def test_it_goes_on_and_does_not_begin_anew(place: Path, whole: Path, tmp_path: Path) -> None:
+def test_it_goes_on_and_does_not_begin_anew(place: Path, tmp_path: Path) -> None:
     first = Stopper(Settled, 12, fall)
     with pytest.raises(RuntimeError):
         run(config(place), tmp_path, first)
@@ -110,9 +110,7 @@ def test_it_goes_on_and_does_not_begin_anew(place: Path, whole: Path, tmp_path: 
     assert done
     second = Stopper(Settled, 0, fall)
     run(config(place), tmp_path, second)
-    steps = [
-        sum(isinstance(event, Stepped) for event in watch.events) for watch in (first, second)
-    ]
+    steps = [sum(isinstance(event, Stepped) for event in watch.events) for watch in (first, second)]
     every = Stopper(Settled, 0, fall)
     run(config(place), tmp_path / "other", every)
     assert sum(steps) - sum(isinstance(event, Stepped) for event in every.events) <= 3

@@ -51,7 +51,7 @@ def run(
 
 
 def slots(settings: BankSettings, items: Sequence[Item], since: Snapshot | None) -> int:
-    """How many slots the bank gets: those it had, since runs share tensors that lie side by side."""
+    """How many slots the bank gets; to go on, as many as it had: what is grouped depends on it."""
     return min(settings.slots, len(items)) if since is None else since.slots
 
 

@@ -1,4 +1,4 @@
-"""A study's grid grows: what its folder says of it is the union of all that was asked for. No torch."""
+"""A study's grid grows: its folder speaks of all that was ever asked for. No torch."""
 
 from __future__ import annotations
 

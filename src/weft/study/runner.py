@@ -128,11 +128,11 @@ def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str
         making = _Making(opened, materials, ledger, folder, watch)
         for method in sorted(set(config.methods), key=ORDER.index):
             snapshot = stand.pop(method, None)
-            begun: list[str] = []
+            resumed: list[str] = []
             if snapshot is not None:
-                begun = [*snapshot.seated, *snapshot.waiting]
-                making.go_on(method, begun, snapshot)
-            own = [key for key in waiting if key.method == method and key.run_id not in begun]
+                resumed = [*snapshot.seated, *snapshot.waiting]
+                making.go_on(method, resumed, snapshot)
+            own = [key for key in waiting if key.method == method and key.run_id not in resumed]
             if own:
                 made = [key for key in keys if key.method == method and key not in own]
                 making.make(method, own, made)
@@ -207,7 +207,8 @@ def _together(known: dict[str, Any], facts: dict[str, Any], config: StudyConfig)
         return facts
     kept = {key: value for key, value in facts.items() if key not in sessions.OF_THE_FIRST}
     counts = dict(facts["data"]["label_counts"])
-    counts["train"] = known.get("data", {}).get("label_counts", {}).get("train", {}) | counts["train"]
+    before = known.get("data", {}).get("label_counts", {}).get("train", {})
+    counts["train"] = before | counts["train"]
     kept["data"] = {**facts["data"], "label_counts": counts}
     kept["config"] = config.model_dump(mode="json")
     kept["departures"] = departures(config)
@@ -282,7 +283,7 @@ def _frozen(folder: Path) -> StudyConfig | None:
 
 
 def _begun(folder: Path) -> bool:
-    """Whether a run of the folder's study has begun: until then, nothing holds it to its settings."""
+    """Whether a run of the folder's study has begun; until then its settings are free."""
     if not (folder / LEDGER).is_file() or (folder / LEDGER).stat().st_size == 0:
         return False
     with Ledger(folder / LEDGER, readonly=True) as ledger:

@@ -1,4 +1,4 @@
-"""Files that outlast a power cut: on the disk before anything says that they are there. No torch."""
+"""Files that outlast a power cut: on the disk before anything speaks of them. No torch."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def _tensors(slot: Slot) -> dict[str, Tensor]:
         found |= {f"{here}/optimiser/{number}/{name}": moment for name, moment in moments.items()}
     found |= {f"{here}/best/{name}": tensor for name, tensor in slot.best.state.items()}
     if slot.best.logits is not None:
-        found[f"{here}/logits"] = torch.from_numpy(slot.best.logits)
+        found[f"{here}/logits"] = torch.as_tensor(slot.best.logits)
     return found
 
 
