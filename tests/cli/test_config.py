@@ -17,7 +17,7 @@ _LINE = (
     "--learning-rate 1e-3 --bitfit-learning-rate 2e-3 --full-learning-rate 3e-5 "
     "--batch-size 4 --epochs 3 --weight-decay 0.01 --max-grad-norm 2 "
     "--patience 1 --min-steps 100 --evaluations 10 "
-    "--sizes 16,32 --seeds 2 --seeds-at 32:4 --methods lora,tfidf "
+    "--sizes 16,32 --seeds 2 --seeds-at 32:4 --methods lora,tfidf --target 0.9 "
     "--slots 3 --strip-width 64 --device cuda --exact"
 )
 EVERYTHING = _LINE.split()
@@ -45,6 +45,7 @@ def test_every_option_arrives() -> None:
         "seeds": 2,
         "seeds_at": {"32": 4},
         "methods": ["lora", "tfidf"],
+        "target": 0.9,
         "data": {
             "source": "reviews.csv",
             "text": "text",
@@ -245,7 +246,11 @@ def test_a_plan_says_what_departs_from_the_published_study() -> None:
     said = weft("study", "demo", "--dry-run", "--backbone", "tiny", "--epochs", "3", "--seeds", "3")
     assert said.code == 0, said.err
     lines = re.findall(r"^differs\s+(.+)$", said.out, re.MULTILINE)
-    assert lines == ["backbone.name: tiny instead of minilm", "recipe.epochs: 3 instead of 5"]
+    assert lines == [
+        "backbone.name: tiny instead of minilm",
+        "recipe.epochs: 3 instead of 5",
+        "recipe.min_steps: 0 instead of 640",  # as many epochs as were asked for
+    ]
 
 
 @pytest.mark.usefixtures("fresh")

@@ -13,6 +13,7 @@ import pytest
 from weft.report import Gathered, StudyView, gather, read
 from weft.report.answer import answer, chosen
 from weft.report.comparisons import compared
+from weft.report.steps import FLOOR
 
 MakeStudy = Callable[..., Path]
 
@@ -141,7 +142,7 @@ def test_nothing_done_and_random_weights(make_predicted: MakeStudy) -> None:
 
 
 def test_a_target_without_a_forecast(make_predicted: MakeStudy) -> None:
-    view = read(make_predicted(sizes=(4000, 8000), methods=("lora",)))
+    view = read(make_predicted(sizes=(4000, 8000), methods=("lora",), epochs=6))
     met, open_ = gather(view, 0.5).answer[-1], gather(view, 0.99).answer[-1]
     assert met.startswith("50.0 % is met: LoRA scores")
     assert open_.startswith("How many labels 99.0 % takes is not forecast: LoRA scores")
@@ -153,10 +154,11 @@ def test_few_steps_are_said_where_the_answer_rests_on_them(make_predicted: MakeS
         gather(view)
         .answer[-1]
         .startswith(
-            "Few steps: from 250 to 4,000 examples LoRA took 16 to 250 optimiser steps, fewer than"
+            "Few steps: from 250 to 4,000 examples LoRA took 16 to 250 optimiser steps, fewer than "
+            f"{FLOOR}."
         )
     )
-    longer = read(make_predicted("longer", sizes=(4000, 8000), methods=("lora",), epochs=3))
+    longer = read(make_predicted("longer", sizes=(4000, 8000), methods=("lora",), epochs=6))
     assert not any("Few steps" in said for said in gather(longer).answer)
 
 

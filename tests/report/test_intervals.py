@@ -85,13 +85,13 @@ def test_the_files_have_them(make_predicted: MakeStudy) -> None:
 
 
 def test_the_page_says_what_the_intervals_are(make_predicted: MakeStudy) -> None:
-    folder = make_predicted(sizes=(500, 8000), seeds_at={("lora", 8000): 2}, epochs=2)
+    folder = make_predicted(sizes=(500, 8000), seeds_at={("lora", 8000): 2}, epochs=6)
     write(folder)
     page = (folder / "results.md").read_text(encoding="utf-8")
     lines = [line for line in page.splitlines() if line.startswith("| ")]
     small = next(line for line in lines if line.startswith("| 500 | lora |"))
     large = next(line for line in lines if line.startswith("| 8,000 | lora | 2 |"))
-    assert small.endswith("| few steps (32) |")
+    assert small.endswith("| few steps (96) |")
     assert large.endswith("| training noise not measured |")
     interval = gather(read(folder)).judged["lora", 500].recipe.accuracy
     assert interval.low is not None

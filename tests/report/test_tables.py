@@ -12,6 +12,7 @@ from rich.console import Console
 
 from weft.report import gather, read
 from weft.report.markdown import code, markdown_table, plain, to_markdown
+from weft.report.steps import FLOOR
 from weft.report.tables import render, render_costs, summary
 from weft.study.ledger import Ledger
 
@@ -87,7 +88,7 @@ def test_the_terminal_table_fits_80_columns(make_predicted: MakeStudy, seeds: in
     words = " ".join(text.split())
     assert ("training noise not measured" in words) == (seeds == 2)
     assert ("2*! " if seeds == 2 else "3 ! ") in text
-    assert "! few steps: fewer than 320 optimiser steps." in words
+    assert f"! few steps: fewer than {FLOOR} optimiser steps." in words
 
 
 def test_without_predictions_the_table_has_no_interval(make_study: MakeStudy) -> None:

@@ -25,6 +25,7 @@ LORA = frozenset(("lora",))
 NONE: frozenset[str] = frozenset()
 SETTINGS: dict[str, tuple[Any, frozenset[str]]] = {
     "name": ("other", NONE),
+    "target": (0.9, NONE),  # of the report alone
     "data.source": ("other.csv", NONE),  # what the data are is known by their hashes
     "data.folder": ("there", NONE),
     "data.text": ("body", ALL),
@@ -66,7 +67,7 @@ GRID = {
 }
 ONE_VALUE = {"lora.bias"}
 BANK = {"bank.slots", "bank.strip_width", "bank.device", "bank.exact"}
-NOT_PROTOCOL = {"name", "data.folder", *BANK}
+NOT_PROTOCOL = {"name", "target", "data.folder", *BANK}
 
 
 def tree(key: str, value: Any) -> dict[str, Any]:
@@ -102,6 +103,7 @@ def test_sst2_is_the_published_study() -> None:
         "sizes": (1000, 8000, 56000),
         "seeds": 1,
         "seeds_at": {},
+        "target": None,
         "methods": ("lora",),
         "lora.r": 8,
         "lora.lora_alpha": 16.0,

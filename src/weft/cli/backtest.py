@@ -74,9 +74,9 @@ def _table(found: list[Summary]) -> Table:
         show_edge=False,
         pad_edge=False,
         collapse_padding=True,
-        caption="Points of accuracy; coverage and width of 90 % bands; of the interval score "
-        "smaller is better. Each ladder of sizes is cut short, and what the cut one forecasts is "
-        "held against the sizes that were run, up to 4 times its largest.",
+        caption="Each ladder of sizes is cut short, and what the cut one forecasts is held\n"
+        "against the sizes that were run, up to 4 times its largest. Points of accuracy;\n"
+        "coverage and width are those of 90 % bands. A smaller interval score is better.",
         caption_justify="left",
     )
     for heading in _HEADINGS:

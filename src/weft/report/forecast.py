@@ -14,7 +14,7 @@ from weft.evidence.backtest import Case, Summary, earned, judge, summarised
 from weft.evidence.forecast import REACH, curve_of
 from weft.evidence.ladder import LEAST_SIZES, Refusal, ladder_of
 from weft.randomness import generator_for
-from weft.report.formats import count, percent, points
+from weft.report.formats import count, points
 from weft.report.rows import StudyView, done, section
 
 BAND = 0.9
@@ -184,8 +184,8 @@ def _tested(tested: tuple[Summary, ...]) -> str:
     own = _of(tested)["forecast"]
     return (
         f"Held against sizes of this study that it was not shown ({_number(own)}), the forecast "
-        f"missed by {points(own.miss)} points on average, and {percent(own.coverage)} of its "
-        f"{100 * BAND:.0f} % bands held the outcome."
+        f"missed by {points(own.miss)} points on average, and its {100 * BAND:.0f} % band held the "
+        f"outcome {count(round(own.coverage * own.forecasts), 'time')} of {own.forecasts}."
     )
 
 
