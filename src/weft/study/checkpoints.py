@@ -114,7 +114,9 @@ class Checkpoints:
             self._ledger.drop_fact(FACT)
 
     def clear(self) -> None:
-        """Removes the files, which the ledger no longer names."""
+        """Removes the files where the ledger names none of them."""
+        if self._known():
+            return
         self._lies = None
         for path in (self._newest, self._older, self._newest.with_suffix(".part")):
             with suppress(OSError):

@@ -44,7 +44,10 @@ def go_back(
 
 
 def drop_later_files(folder: Path, ledger: Ledger, snapshots: Iterable[Snapshot]) -> None:
-    """Removes what runs left after the snapshots: what the ledger, gone back, knows nothing of."""
+    """Removes what runs left after the snapshots, and checkpoints that no run needs any more: what
+    the ledger, gone back, knows nothing of."""
+    for method in STEPPED:
+        Checkpoints(folder, method, ledger).clear()
     for snapshot in snapshots:
         for run_id in snapshot.waiting:
             shutil.rmtree(folder / "runs" / run_id, ignore_errors=True)
