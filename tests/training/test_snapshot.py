@@ -24,13 +24,14 @@ from ..tiny import Checkpoint, bank, examples, judges, labels
 
 
 def jobs(rate: float = 2e-3) -> list[Job]:
-    """Five runs of which one ends in NaN and one is judged every second epoch."""
+    """Six runs: one ends in NaN, one is judged every second epoch, one stops after two worse."""
     of: list[tuple[str, int, dict[str, Any]]] = [
         ("a", 20, {"epochs": 3}),
         ("b", 9, {"epochs": 6, "evaluations": 3}),
         ("broken", 16, {"learning_rate": 1e36}),
         ("c", 13, {"epochs": 2, "weight_decay": 0.1}),
         ("d", 4, {"epochs": 4, "patience": 1}),
+        ("e", 12, {"epochs": 20, "patience": 2, "learning_rate": 2e-2}),
     ]
     return [
         Job(
@@ -80,12 +81,17 @@ def test_a_new_bank_goes_on_from_every_snapshot(
             save_snapshot(path, event.snapshot())
             kept.append((len(whole), path))
     assert any(isinstance(event, RunFailed) for event in whole)
-    assert [event.run_id for event in whole if isinstance(event, RunBegin)][:1] == ["a"]
+    (last,) = (own["epochs"] for own in whole if isinstance(own, dict) and _ended(own, "e"))
+    assert last < 20  # so it matters how many were worse
     other = bank(folder, slots, update=update)  # used again: all of it is put back
-    for place, path in kept[:: max(1, len(kept) // 8)]:
+    for place, path in kept[1::2]:
         snapshot = load_snapshot(path)
         after = told(train(other, jobs(), judges(other), settings, snapshot))
         assert after == whole[place:], path.name
+
+
+def _ended(told: dict[str, Any], run_id: str) -> bool:
+    return told["run_id"] == run_id and "best_epoch" in told
 
 
 def test_time_goes_on_where_it_stood(checkpoint: Checkpoint) -> None:
@@ -114,13 +120,13 @@ def test_a_snapshot_of_other_runs_is_refused(checkpoint: Checkpoint) -> None:
     runs = jobs()
     snapshot = snapshot_of(ours, runs)
     assert snapshot.seated == {"a": 1, "b": 1}
-    assert snapshot.waiting == ["broken", "c", "d"]
+    assert snapshot.waiting == ["broken", "c", "d", "e"]
 
     def refused(what: str, given: list[Job], since: Snapshot, where: Bank = ours) -> None:
         with pytest.raises(TrainingError, match=what):
             next(train(where, given, judges(where), BankSettings(), since))
 
-    refused("the run d", runs[:4], snapshot)
+    refused("the run e", runs[:5], snapshot)
     other = Job("a", 77, runs[0].tokens, runs[0].labels, runs[0].recipe)
     refused("another seed", [other, *runs[1:]], snapshot)
     refused("schema 2", runs, Snapshot(snapshot.tensors, {**snapshot.words, "schema": 2}))
