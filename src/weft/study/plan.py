@@ -10,6 +10,7 @@ from typing import Any
 from weft.config import Recipe, StudyConfig
 from weft.data.splits import Splits
 from weft.study.record import RunKey
+from weft.study.variants import variants
 
 STEPPED = ("lora", "bitfit", "full")
 """The methods that train by steps, epoch by epoch."""
@@ -20,15 +21,24 @@ _AS_BEFORE = (("min_steps", 0), ("evaluations", 20))
 
 
 def plan(config: StudyConfig, splits: Splits, identity: Mapping[str, str]) -> list[RunKey]:
-    """Every run of the grid: method x size x seed.
+    """Every run of the grid: method x its settings x size x seed.
+
+    A run's id is that of a study which has its settings alone, and no grid.
 
     Args:
         identity: hashes of the `data` and of the `backbone`, which decide outcomes as settings do;
             the latter may be absent where no method needs it.
     """
     return [
-        RunKey(_run_id(config, identity, splits.name, method, size, seed), method, size, seed)
+        RunKey(
+            _run_id(own.config, identity, splits.name, method, size, seed),
+            method,
+            size,
+            seed,
+            own.label,
+        )
         for method in config.methods
+        for own in variants(config, method)
         for size in splits.sizes
         for seed in range(config.seeds_at.get(size, config.seeds))
     ]

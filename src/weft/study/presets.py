@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from weft.config import StudyConfig
 from weft.data.sizes import sizes_of
 from weft.errors import ConfigError
+from weft.study.axes import named, typed, untouched
 
 Tree = dict[str, Any]
 
@@ -106,7 +107,13 @@ def resolve(data: str, over: Mapping[str, Any]) -> StudyConfig:
             "name": _name(data),
             "methods": ["lora", "probe", "tfidf"],
         }
-    return validated(merged(base, over))
+    return validated(merged(_grid_named(base), _grid_named(over)))
+
+
+def _grid_named(tree: Mapping[str, Any]) -> Tree:
+    """The tree with its grid by the names of settings, so that two grids meet axis by axis."""
+    grid = tree.get("grid")
+    return {**tree, "grid": named(grid)} if _is_tree(grid) else dict(tree)
 
 
 def validated(tree: Tree) -> StudyConfig:
@@ -138,15 +145,20 @@ _GRID = ("sizes", "seeds", "seeds_at", "methods")
 
 
 def _spelled_out(tree: Tree) -> tuple[Tree, list[str]]:
-    """The tree with sizes that stand as typed made numbers, and what is wrong with them."""
-    typed = tree.get("sizes")
-    if not isinstance(typed, str):
-        return tree, []
+    """The tree with sizes and grid that stand as typed made numbers, and what is wrong there."""
+    faults: list[str] = []
+    grid = tree.get("grid")
+    if _is_tree(grid):
+        axes, faults = typed(named(grid))
+        tree = {**tree, "grid": axes}
+    sizes = tree.get("sizes")
+    if not isinstance(sizes, str):
+        return tree, faults
     rest = {key: value for key, value in tree.items() if key != "sizes"}
     try:
-        return {**rest, "sizes": list(sizes_of(typed))}, []
+        return {**rest, "sizes": list(sizes_of(sizes))}, faults
     except ConfigError as error:
-        return rest, [f"{error.problem} (found {error.found}; {error.remedy})"]
+        return rest, [*faults, f"{error.problem} (found {error.found}; {error.remedy})"]
 
 
 def _faults_between(config: StudyConfig) -> list[str]:
@@ -162,7 +174,7 @@ def _faults_between(config: StudyConfig) -> list[str]:
     if not methods or len(set(methods)) != len(methods):
         shown = ", ".join(methods) or "none"
         faults.append(f"methods must be named once each, at least one (found {shown})")
-    return faults
+    return faults + untouched(config)
 
 
 def departures(config: StudyConfig) -> list[str]:
@@ -182,7 +194,7 @@ def departures(config: StudyConfig) -> list[str]:
         "bank.exact",
     }
     return [
-        f"{key}: {_shown(ours.get(key))} instead of {_shown(theirs.get(key))}"
+        f"{key}: {_shown(ours.get(key))} instead of {_shown(theirs.get(key.removeprefix('grid.')))}"
         for key in ours
         if key not in skip and ours[key] != theirs.get(key)
     ]

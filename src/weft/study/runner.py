@@ -27,6 +27,7 @@ from weft.study.plan import ORDER, STEPPED, plan
 from weft.study.predictions import write_predictions
 from weft.study.presets import PUBLISHED, departures, flat, to_toml
 from weft.study.record import EpochRow, Outcome, RunKey
+from weft.study.variants import sharing, variants
 
 CONFIG = "study.toml"
 _CHECKPOINTED = tuple(method for method in STEPPED if method != "full")
@@ -114,8 +115,8 @@ def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -
             "origin": source.origin,
             "revision": source.revision,
             "sha256": identity["backbone"],
-            "pooling": source.pooling,
-            "precision": precision,
+            "pooling": " and ".join(_poolings(frozen, source)),
+            "precision": " and ".join(frozen.grid.get("backbone.precision", (precision,))),
         }
     keys = plan(frozen, opened.splits, identity)
     with Ledger(folder / LEDGER) as ledger:
@@ -135,19 +136,37 @@ def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -
         materials = Materials(frozen, opened.splits, data.label_names, data.positive, source)
         for method in sorted(set(config.methods), key=ORDER.index):
             own = [key for key in waiting if key.method == method]
-            if own:
-                watch(Working(f"{method}: {len(own)} runs"))
+            for part in sharing(frozen, own):
+                watch(Working(f"{method}: {len(part)} runs{_which(frozen, part)}"))
                 with PeakMemory() as memory:
-                    work = make(method, materials)
-                    _run_method(work, own, opened, ledger, folder, watch, memory)
+                    work = make(method, materials.of(part[0][1]))
+                    _run_method(work, part, opened, ledger, folder, watch, memory)
                     del work
         status = ledger.statuses()
     return all(status[key.run_id] == "done" for key in keys)
 
 
+def _poolings(config: StudyConfig, source: Any) -> list[str]:
+    """How texts become vectors in the study's runs."""
+    from weft.nn.source import pooling_of
+
+    wanted = config.grid.get("backbone.pooling", (source.pooling,))
+    settings = [config.backbone.model_copy(update={"pooling": one}) for one in wanted]
+    return sorted({pooling_of(one, source.folder) for one in settings})
+
+
+def _which(config: StudyConfig, runs: Sequence[tuple[RunKey, StudyConfig]]) -> str:
+    """Of which settings on the grid these runs are, where a method has several."""
+    labels = {key.variant for key, _ in runs}
+    there = len(variants(config, runs[0][0].method))
+    if there == 1:
+        return ""
+    return f" of {runs[0][0].variant}" if len(labels) == 1 else f" of {len(labels)} settings"
+
+
 def _run_method(
     method: Any,
-    keys: Sequence[RunKey],
+    runs: Sequence[tuple[RunKey, StudyConfig]],
     opened: Opened,
     ledger: Ledger,
     folder: Path,
@@ -158,11 +177,11 @@ def _run_method(
     from weft.training.checkpoint import save_checkpoint
     from weft.training.events import EpochEnd, RunFailed
 
-    by_id = {key.run_id: key for key in keys}
-    for key in keys:
+    by_id = {key.run_id: key for key, _ in runs}
+    for key in by_id.values():
         shutil.rmtree(folder / "runs" / key.run_id, ignore_errors=True)
         ledger.start(key.run_id)
-    for event in method.run([Item(key.run_id, key.size, key.seed) for key in keys]):
+    for event in method.run([Item(k.run_id, k.size, k.seed, own) for k, own in runs]):
         match event:
             case EpochEnd():
                 row = EpochRow(
@@ -280,7 +299,7 @@ def _same_settings(
 ) -> StudyConfig:
     """The configuration with its precision, held against the one that lies in the folder.
 
-    Sizes, seeds and methods may grow; all else decides what the runs in the folder are. A method's
+    Sizes, seeds, methods and the grid may change; all else decides what the runs in the folder are. A method's
     own settings are free as long as no run of it was planned.
     """
     backbone = config.backbone.model_copy(update={"precision": precision})
@@ -289,6 +308,7 @@ def _same_settings(
         return config
     there, now = flat(before.model_dump()), flat(config.model_dump())
     free = {"sizes", "seeds", "seeds_at", "methods", "name", "target", "data.folder", "bank.slots"}
+    free |= {key for key in now if key.startswith("grid.")}
     free |= {f"{method}.learning_rate" for method in {"bitfit", "full"} - _planned(folder)}
     odd = [key for key in now if key not in free and now[key] != there.get(key)]
     if odd:
