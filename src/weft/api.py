@@ -142,7 +142,7 @@ class Result:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row per method and size: mean scores over seeds, their spread and their intervals."""
+        """A row per method, its settings and size: mean scores over seeds, their spread and their intervals."""
         return self.gathered.table
 
     @property
@@ -170,7 +170,7 @@ class Result:
             )
         if target is None or target == found.target:
             return found.ahead.said
-        return foreseen(found.view, found.ahead.method, target).said
+        return foreseen(found.main, found.ahead.method, target).said
 
     def best_run(self) -> tuple[RunKey, Outcome]:
         """The run that validation chooses, and what came out of it."""

@@ -14,7 +14,7 @@ from weft.evidence.interval import FEWEST_SEEDS, Interval
 from weft.evidence.recipe import ScoreIntervals, correctness, intervals_together
 from weft.randomness import generator_for
 from weft.report.readings import Readings
-from weft.report.rows import StudyView, done, method_rank, section
+from weft.report.rows import StudyView, done, method_rank, name_of_cell, section
 
 LEVEL = 0.95
 SCORED = ("accuracy", "f1", "loss")
@@ -37,14 +37,14 @@ class Judged:
 
 
 def judged(view: StudyView, runs: Readings) -> dict[Place, Judged]:
-    """By method and size, methods in the house's order.
+    """By method (with its settings, if there are several) and size, methods in the house's order.
 
     A cell is left out where a run of it cannot be read, since its interval would not be one of the
     mean that the table shows, and where its test examples are not those of the first cell.
     """
     groups: dict[Place, list[dict[str, Any]]] = {}
     for row in sorted(done(view.runs), key=lambda row: (method_rank(row["method"]), row["size"])):
-        groups.setdefault((row["method"], row["size"]), []).append(row)
+        groups.setdefault((name_of_cell(row), row["size"]), []).append(row)
     whole = {
         place: rows
         for place, rows in groups.items()

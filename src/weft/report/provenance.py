@@ -40,7 +40,7 @@ def published(facts: dict[str, Any], summary: pd.DataFrame) -> str:
     theirs = section(facts, "published")
     if not theirs:
         return ""
-    rows = records(summary)
+    rows = [row for row in records(summary) if row["main"] is not False]
     method = main_method(rows) or "this study"
     ours = {row["size"]: row for row in rows if row["method"] == method}
     lines: list[list[str]] = []
@@ -137,7 +137,7 @@ def _settings(config: dict[str, Any]) -> str:
     own = [name for name in ("bitfit", "full") if name in methods]
     parts = [
         f"{name} ({_pairs(section(config, name))})"
-        for name in ("recipe", "lora", *own)
+        for name in ("recipe", "lora", *own, "grid")
         if section(config, name)
     ]
     return "; ".join(parts)

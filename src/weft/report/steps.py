@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from weft.evidence.compare import Place
 from weft.evidence.sentences import name_of
 from weft.report.formats import whole
-from weft.report.rows import StudyView, done
+from weft.report.rows import StudyView, done, name_of_cell
 
 FLOOR = 320
 """Optimiser steps below which a run is called short: as many as ten passes over 1,000 examples in
@@ -28,7 +28,7 @@ def few_steps(view: StudyView) -> dict[Place, int]:
     least: dict[Place, int] = {}
     for row in done(view.runs):
         if row["run_id"] in taken:
-            place = (row["method"], row["size"])
+            place = (name_of_cell(row), row["size"])
             least[place] = min(least.get(place, FLOOR), taken[row["run_id"]])
     return {place: steps for place, steps in least.items() if steps < FLOOR}
 

@@ -26,10 +26,10 @@ class RunKey:
     @property
     def name(self) -> str:
         """The method with its settings: `lora (learning_rate=0.001)`."""
-        return name_of_cell(self.method, self.variant)
+        return cell_name(self.method, self.variant)
 
 
-def name_of_cell(method: str, variant: str | None) -> str:
+def cell_name(method: str, variant: str | None) -> str:
     """A method with its settings on the grid, if there are any: `lora (learning_rate=0.001)`."""
     return f"{method} ({variant})" if variant else method
 
