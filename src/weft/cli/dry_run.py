@@ -80,8 +80,6 @@ def _parameters(console: Console, config: StudyConfig, classes: int) -> None:
         heading = ""
     if isinstance(model, MeanClassifier) or "lora" not in counts:
         return  # PEFT knows the bare encoder's adapter only, without this head
-    if len([name for name in counts if name.startswith("lora")]) > 1:
-        return
     trainable, _, peft_total = counts["lora"]
     console.print(
         f"          PEFT prints {trainable:,} of {peft_total:,} ({trainable / peft_total:.2%}): it "

@@ -180,6 +180,7 @@ Json = Annotated[
     bool, typer.Option("--json", help="Results as JSON on standard output.", rich_help_panel=_OUT)
 ]
 
+
 def settings(given: Mapping[str, Any]) -> dict[str, Any]:
     """The tree of settings that the given options describe; what was not given is absent.
 

@@ -182,7 +182,9 @@ def _unfinished(view: StudyView) -> list[str]:
 
 
 def _failure(row: dict[str, Any]) -> str:
-    head = f"- {code(row['run_id'])} ({name_of_cell(row)}, size {row['size']:,}, seed {row['seed']})"
+    head = (
+        f"- {code(row['run_id'])} ({name_of_cell(row)}, size {row['size']:,}, seed {row['seed']})"
+    )
     lines = str(row["error"] or "no reason was kept").splitlines()
     return "\n".join([f"{head}:", "", "  ~~~text", *(f"  {line}" for line in lines), "  ~~~"])
 

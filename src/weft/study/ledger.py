@@ -144,7 +144,9 @@ class Ledger:
 
     def keys(self) -> list[RunKey]:
         """All runs, in the order in which they were planned."""
-        rows = self._read(f"SELECT run_id, method, size, seed, {_VARIANT} FROM runs ORDER BY position")
+        rows = self._read(
+            f"SELECT run_id, method, size, seed, {_VARIANT} FROM runs ORDER BY position"
+        )
         return [RunKey(*row) for row in rows]
 
     def statuses(self) -> dict[str, Status]:
