@@ -142,7 +142,7 @@ class Result:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row per method, its settings and size: mean scores over seeds, their spread and their intervals."""
+        """A row per size and method, or its settings: mean scores, their spread and intervals."""
         return self.gathered.table
 
     @property

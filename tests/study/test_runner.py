@@ -274,3 +274,63 @@ def test_the_facts_count_the_labels(place: Path, tmp_path: Path) -> None:
         counts = ledger.facts()["data"]["label_counts"]
     assert counts["pool"] == np.bincount(splits.pool.labels).tolist()
     assert counts["train"] == {"16": [8, 8], "24": [12, 12]}
+
+
+# A grid of settings
+
+
+def test_a_grid_makes_what_plain_studies_make(place: Path, tmp_path: Path) -> None:
+    """Same ids, bit for bit the same models; the grid's banks are shared where they can be."""
+    bank = {"exact": True}
+    grid = {"learning_rate": [1e-3, 5e-3], "rank": [2, 8], "pooling": ["cls", "mean"]}
+    methods = ["lora", "bitfit", "full", "probe", "tfidf"]
+    tried = config(place, grid=grid, bank=bank, methods=methods, sizes=[16], seeds=1)
+    events = run(tried, tmp_path / "grid")
+    assert sum(isinstance(event, RunDone) for event in events) == 8 + 2 * 3 + 1
+    working = [event.what for event in events if isinstance(event, Working)]
+    assert sum("lora: 2 runs of 2 settings" in what for what in working) == 4
+    alone = config(
+        place,
+        backbone={"name": str(place / "tiny"), "precision": "float32", "pooling": "mean"},
+        recipe={"epochs": 2, "batch_size": 8, "learning_rate": 5e-3},
+        lora={"r": 2},
+        bank=bank,
+        methods=methods,
+        sizes=[16],
+        seeds=1,
+    )
+    run(alone, tmp_path / "alone")
+    ours, theirs = models(tmp_path / "grid"), models(tmp_path / "alone")
+    assert theirs.items() <= ours.items()
+    with Ledger(tmp_path / "grid" / "ledger.sqlite", readonly=True) as ledger:
+        variants = {key.run_id: key.variant for key in ledger.keys()}  # noqa: SIM118
+        pooling = ledger.facts()["backbone"]["pooling"]
+    for run_id in outcomes(tmp_path / "alone"):
+        if run_id.startswith("lora"):
+            assert variants[run_id] == "learning_rate=0.005, r=2, pooling=mean"
+    assert pooling == "cls and mean"
+
+
+def test_a_grid_grows_and_goes_on(place: Path, tmp_path: Path) -> None:
+    run(config(place, sizes=[16]), tmp_path)
+    before = outcomes(tmp_path)
+    rates = [5e-4, 1e-3]
+    grown = config(place, sizes=[16], grid={"learning_rate": rates})
+    events = run(grown, tmp_path)
+    assert sum(isinstance(event, RunDone) for event in events) == 2
+    after = outcomes(tmp_path)
+    assert len(after) == 4
+    assert before.items() <= after.items()
+    assert not any(isinstance(event, RunDone) for event in run(grown, tmp_path))
+    with Ledger(tmp_path / "ledger.sqlite", readonly=True) as ledger:
+        named = {key.run_id: key.variant for key in ledger.keys()}  # noqa: SIM118
+    assert {named[run_id] for run_id in before} == {"learning_rate=0.0005"}
+    assert set(named.values()) == {"learning_rate=0.0005", "learning_rate=0.001"}
+
+
+def test_a_setting_that_breaks_leaves_the_others(place: Path, tmp_path: Path) -> None:
+    tried = config(place, sizes=[16], seeds=1, grid={"learning_rate": [1e-3, 1e30]})
+    assert not run_study(tried, tmp_path, lambda _: None, "typed")
+    with Ledger(tmp_path / "ledger.sqlite", readonly=True) as ledger:
+        status = {key.variant: ledger.statuses()[key.run_id] for key in ledger.keys()}  # noqa: SIM118
+    assert status == {"learning_rate=0.001": "done", "learning_rate=1e+30": "failed"}

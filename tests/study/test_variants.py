@@ -180,9 +180,9 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
 
 def test_an_axis_that_no_method_heeds_is_refused() -> None:
-    with pytest.raises(ConfigError, match="none of the methods tfidf heeds lora.r"):
+    with pytest.raises(ConfigError, match=r"none of the methods tfidf heeds lora\.r"):
         resolve("reviews.csv", {"methods": ["tfidf"], "grid": {"rank": [4]}})
 
 
 def test_a_grid_departs_from_a_preset() -> None:
-    assert departures(resolve("sst2", {"grid": {"rank": "4,8"}})) == ["lora.r: 4, 8 instead of 8"]
+    assert departures(resolve("sst2", {"grid": {"rank": "4,8"}})) == ["grid.lora.r: 4, 8 instead of 8"]

@@ -30,7 +30,7 @@ class Item:
     run_id: str
     size: int
     seed: int
-    config: StudyConfig | None = None
+    config: StudyConfig | None = field(default=None, compare=False)
     """Its settings, where they are not those of the materials. Items that a method gets at once
     differ in the recipe at most: they share the encoder and what a bank needs."""
 
@@ -82,7 +82,7 @@ class Materials:
         self._tokenizer: tuple[Any, int] | None = None  # and the length that texts are cut to
 
     def of(self, config: StudyConfig) -> Materials:
-        """Those of runs with these settings: the same data; tokens too, where texts are read alike."""
+        """Those of runs with these settings: the same data, read as these settings say."""
         settings = config.backbone
         if settings == self.config.backbone or self._source is None:
             return self

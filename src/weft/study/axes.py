@@ -1,4 +1,4 @@
-"""A grid as people say it, made one of settings and values: names, types and what is wrong. No torch."""
+"""A grid as people say it, made one of settings and values, or what is wrong with it. No torch."""
 
 from __future__ import annotations
 

@@ -21,9 +21,9 @@ MODEL = "adapter"
 def best_run(folder: Path) -> tuple[RunKey, Outcome]:
     """The run that validation chooses; test never does.
 
-    First the method, settings and size with the highest mean validation accuracy over their seeds,
-    LoRA before the baselines where they tie, and the lowest loss before others; of its seeds, the one with the lowest validation loss. A
-    mean over seeds is harder to win by luck than a single run is.
+    First the method, its settings and the size with the highest mean validation accuracy over
+    their seeds, LoRA before the baselines where they tie; of its seeds, the one with the lowest
+    validation loss. A mean over seeds is harder to win by luck than a single run is.
 
     Raises:
         StudyError: the folder holds no study, or no finished run.

@@ -179,8 +179,8 @@ class Ledger:
     def runs(self) -> pd.DataFrame:
         """A row per run, in the order of planning.
 
-        Columns: run_id, method, size, seed, variant, status, error; those of `Outcome`; those of `Scores`
-        as `test_*` and `validation_*`. Missing until the run is done.
+        Columns: run_id, method, size, seed, variant, status, error; those of `Outcome`; those of
+        `Scores` as `test_*` and `validation_*`. Missing until the run is done.
         """
         columns = ["r.run_id", "r.method", "r.size", "r.seed", f"{_VARIANT} AS variant"]
         columns += ["r.status", "r.error"]

@@ -299,8 +299,8 @@ def _same_settings(
 ) -> StudyConfig:
     """The configuration with its precision, held against the one that lies in the folder.
 
-    Sizes, seeds, methods and the grid may change; all else decides what the runs in the folder are. A method's
-    own settings are free as long as no run of it was planned.
+    Sizes, seeds, methods and the grid may change; all else decides what the runs in the folder are.
+    A method's own settings are free as long as no run of it was planned.
     """
     backbone = config.backbone.model_copy(update={"precision": precision})
     config = config.model_copy(update={"backbone": backbone})

@@ -1,4 +1,4 @@
-"""Settings tried side by side: each combination of a study's grid that touches a method. No torch."""
+"""Settings tried side by side: the combinations of a grid that touch a method. No torch."""
 
 from __future__ import annotations
 
