@@ -119,7 +119,9 @@ def test_the_page_marks_the_choice_and_counts_the_looks(folder: Path) -> None:
         table = page.split(split)[1].split("\n## ")[0]
         lines = [line for line in table.splitlines() if line.startswith("| 500 | lora (")]
         assert len(lines) == 3
-        marked = [line for line in lines if "validation's choice here, in answer and curves" in line]
+        marked = [
+            line for line in lines if "validation's choice here, in answer and curves" in line
+        ]
         assert len(marked) == 1
         assert f"| lora ({BEST}) |" in marked[0]
 

@@ -185,4 +185,6 @@ def test_an_axis_that_no_method_heeds_is_refused() -> None:
 
 
 def test_a_grid_departs_from_a_preset() -> None:
-    assert departures(resolve("sst2", {"grid": {"rank": "4,8"}})) == ["grid.lora.r: 4, 8 instead of 8"]
+    assert departures(resolve("sst2", {"grid": {"rank": "4,8"}})) == [
+        "grid.lora.r: 4, 8 instead of 8"
+    ]

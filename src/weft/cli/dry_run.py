@@ -74,7 +74,7 @@ def _parameters(console: Console, config: StudyConfig, classes: int) -> None:
         counts = _by_settings(config, classes, shown)
     heading = "trains"
     for method, (trainable, total, _) in counts.items():
-        which = f", {method}" if len(shown) > 1 else ""
+        which = f", {method}" if len(counts) > 1 else ""
         share = f"{trainable:,} of {total:,} parameters ({trainable / total:.2%})"
         console.print(f"{heading:<10}{share}{which}")
         heading = ""

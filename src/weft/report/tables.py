@@ -57,8 +57,8 @@ def summary(
         size, method, variant (its settings on the grid, or empty), seeds (runs that are done);
         where a method has several settings, `chosen` where validation chooses this one at this
         size and `main` where it is the one that curves and answer speak of; of each score
-        (`test_accuracy`, `validation_loss`, ...) the mean over seeds, and with `_sd` the sample standard deviation
-        (missing for one seed), `_min` and `_max`; of test's accuracy, f1 and loss the ends of the
+        (`test_accuracy`, `validation_loss`, ...) the mean over seeds, and with `_sd` the sample
+        standard deviation (missing for one seed), `_min` and `_max`; of test's accuracy, f1 and loss the ends of the
         recipe's 95 % interval as `_low` and `_high`, and in `interval_covers` which noise they
         cover; `few_steps` where the runs are short; means of trainable, total, share (of 1),
         epochs, best_epoch, seconds, examples_per_second, peak_memory_bytes and model_bytes.

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from weft.config import StudyConfig
+from weft.config import Settings, StudyConfig
 from weft.study.places import PLACES, place_of
 from weft.study.variants import can_vary, shown, touches
 
@@ -89,8 +89,8 @@ def _typed(name: str, value: Any) -> Any:
     section, _, leaf = name.partition(".")
     if name == _LIST and isinstance(value, str):
         value = [part.strip() for part in value.split("+") if part.strip()]
-    kind = type(getattr(StudyConfig(), section))
-    return getattr(kind.model_validate({leaf: value}), leaf)
+    settings = cast("Settings", getattr(StudyConfig(), section))
+    return getattr(type(settings).model_validate({leaf: value}), leaf)
 
 
 def _no_axis(name: str) -> str:

@@ -90,7 +90,8 @@ def winning_variants(runs: Iterable[Tried]) -> dict[str, str]:
 def _best_over(variants: dict[str, dict[int, tuple[float, float]]]) -> str:
     most = max(map(len, variants.values()))
     rivals = {name: own for name, own in variants.items() if len(own) == most}
-    common = set.intersection(*(set(own) for own in rivals.values()))
+    every = {size for own in rivals.values() for size in own}
+    common = {size for size in every if all(size in own for own in rivals.values())}
 
     def standing(name: str) -> tuple[float, float]:
         own = [value for size, value in rivals[name].items() if size in common or not common]
