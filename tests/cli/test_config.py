@@ -303,7 +303,11 @@ def test_a_plan_says_what_departs_from_the_published_study() -> None:
     said = weft("study", "demo", "--dry-run", "--backbone", "tiny", "--epochs", "3", "--seeds", "3")
     assert said.code == 0, said.err
     lines = re.findall(r"^differs\s+(.+)$", said.out, re.MULTILINE)
-    assert lines == ["backbone.name: tiny instead of minilm", "recipe.epochs: 3 instead of 5"]
+    assert lines == [
+        "backbone.name: tiny instead of minilm",
+        "recipe.epochs: 3 instead of 5",
+        "recipe.min_steps: 0 instead of 640",  # as many epochs as were asked for
+    ]
 
 
 @pytest.mark.usefixtures("fresh")

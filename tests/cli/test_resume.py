@@ -180,7 +180,7 @@ def refused(*words: str, parts: tuple[str, ...]) -> None:
     ("options", "parts"),
     [
         ({"epochs": "3"}, ("recipe.epochs: 2 there, 3 asked for",)),
-        ({"learning_rate": "1e-3"}, ("recipe.learning_rate: 0.0005 there, 0.001 asked for",)),
+        ({"learning_rate": "1e-3"}, ("recipe.learning_rate: 0.002 there, 0.001 asked for",)),
         ({"r": "4", "lora_alpha": "8"}, ("lora.r: 8", "lora.lora_alpha: 16")),
         ({"balance": "strict"}, ("data.balance: auto there, strict asked for",)),
         ({"pooling": "mean"}, ("backbone.pooling: auto there, mean asked for",)),
@@ -196,7 +196,7 @@ def test_another_recipe_is_refused(
 
 @pytest.mark.usefixtures("study")
 def test_the_same_recipe_said_aloud_is_not_another(begun: list[str]) -> None:
-    assert weft(*changed(learning_rate="5e-4", lora_dropout="0.1", slots="4")).code == 0
+    assert weft(*changed(learning_rate="2e-3", lora_dropout="0.1", slots="4")).code == 0
     assert begun == []
 
 

@@ -92,6 +92,18 @@ def test_a_grid_leaves_the_ids_of_methods_alone_that_it_does_not_touch() -> None
     assert {key.run_id for key in plain} <= by_id.keys()  # rank 8 is the plain study's
 
 
+def test_epochs_that_are_named_are_just_so_many() -> None:
+    """As `--epochs 3` by itself: no floor of steps, unless it is asked for."""
+    tried = variants(config({"epochs": [3, 4]}), "lora")
+    assert [own.config for own in tried] == [
+        config({}, recipe={"epochs": epochs}) for epochs in (3, 4)
+    ]
+    floor = variants(config({"epochs": [3]}, recipe={"min_steps": 50}), "lora")
+    assert floor[0].config.recipe.min_steps == 50
+    both = variants(config({"epochs": [3], "min-steps": [9, 10]}), "lora")
+    assert [own.config.recipe.min_steps for own in both] == [9, 10]
+
+
 # Who shares a bank
 
 

@@ -119,7 +119,11 @@ Patience = Annotated[
 ]
 MinSteps = Annotated[
     int | None,
-    _option("--min-steps", help="More epochs for a small set, until it has these.", panel=_RECIPE),
+    _option(
+        "--min-steps",
+        help="More epochs for a small set, until it has these; with --epochs given: 0.",
+        panel=_RECIPE,
+    ),
 ]
 Evaluations = Annotated[
     int | None, _option("--evaluations", help="Validations of a run at most (20).", panel=_RECIPE)

@@ -50,8 +50,8 @@ _GRID = (
     "comparisons, calibration and pictures are of that one."
 )
 _SHORT = (
-    f"{FEW.capitalize()}: a run took fewer than {FLOOR} optimiser steps (how many is in brackets). "
-    "Its score says more of short training than of few examples."
+    f"{FEW.capitalize()}: a run took fewer than {FLOOR} optimiser steps (how many is in brackets) "
+    "and was still learning. Its score says more of short training than of few examples."
 )
 _OWN = (
     "In brackets: 95 % intervals of this one saved model's own score on new examples like those "

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from weft.config import Recipe
 from weft.evidence.compare import Place
 from weft.evidence.sentences import name_of
 from weft.report.formats import whole
-from weft.report.rows import StudyView, done, name_of_cell
+from weft.report.rows import StudyView, done, name_of_cell, section
 
-FLOOR = 320
-"""Optimiser steps below which a run is called short: as many as ten passes over 1,000 examples in
-batches of 32."""
+FLOOR = Recipe().min_steps
+"""Optimiser steps below which a run that was still learning is called short: those that the default
+recipe grants every training set."""
 
 FEW = "few steps"
 """Stands with a cell whose runs are short."""
@@ -20,14 +21,20 @@ FEW = "few steps"
 def few_steps(view: StudyView) -> dict[Place, int]:
     """By method and size, the steps of the shortest run, where they are fewer than `FLOOR`.
 
-    Methods that do not train by steps are never among them.
+    A run that patience could have stopped, its best validation lying that far behind its last, had
+    learnt what it could: it is not short. Methods that do not train by steps never are.
     """
+    recipe = section(section(view.facts, "config"), "recipe")
+    patience = recipe.get("patience", Recipe().patience)
     taken: dict[str, int] = {}
+    validated: dict[str, list[int]] = {}
     for row in done(view.epochs):
         taken[row["run_id"]] = max(taken.get(row["run_id"], 0), int(row["step"]))
+        validated.setdefault(row["run_id"], []).append(int(row["epoch"]))
     least: dict[Place, int] = {}
     for row in done(view.runs):
-        if row["run_id"] in taken:
+        after = sum(epoch > row["best_epoch"] for epoch in validated.get(row["run_id"], []))
+        if row["run_id"] in taken and after < patience:
             place = (name_of_cell(row), row["size"])
             least[place] = min(least.get(place, FLOOR), taken[row["run_id"]])
     return {place: steps for place, steps in least.items() if steps < FLOOR}

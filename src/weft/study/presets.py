@@ -151,6 +151,10 @@ def _spelled_out(tree: Tree) -> tuple[Tree, list[str]]:
     if _is_tree(grid):
         axes, faults = typed(named(grid))
         tree = {**tree, "grid": axes}
+        recipe = tree.get("recipe", {})
+        if "recipe.epochs" in axes and _is_tree(recipe):
+            # as for one number of epochs: who names them wants just so many
+            tree["recipe"] = {"min_steps": 0, **recipe}
     sizes = tree.get("sizes")
     if not isinstance(sizes, str):
         return tree, faults
