@@ -291,7 +291,7 @@ def test_settings_are_tried_side_by_side_and_again_nothing_is_trained() -> None:
     page = (STUDY / "results.md").read_text(encoding="utf-8")
     assert "Test was looked at by 24 runs (6 settings); choosing used validation alone." in page
     assert "| probe (pooling=mean) |" in page
-    assert "grid (recipe.learning rate" not in page
+    assert "in their place (recipe.learning rate 0.0005 and 0.005, backbone.pooling" in page
     again = weft(*words)
     assert again.code == 0, again.err
     assert "24 finished before" in again.err

@@ -93,7 +93,7 @@ def test_curves_comparisons_and_answer_are_of_the_chosen_setting(folder: Path) -
     assert len(found.every) == 8
     assert found.judged["lora", 500] is found.every[f"lora ({BEST})", 500]
     assert len(found.compared.family.comparisons) == 4
-    assert f"For LoRA this speaks of {BEST}: of 3 settings tried" in found.answer[-1]
+    assert f"LoRA here is that of {BEST}: of 3 settings tried" in found.answer[-1]
     assert {cell.name for cell in found.cells} == {f"lora ({BEST})", "tfidf"}
     assert found.best is not None
     assert found.best.key.variant == BEST

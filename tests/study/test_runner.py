@@ -314,7 +314,7 @@ def test_a_grid_makes_what_plain_studies_make(place: Path, tmp_path: Path) -> No
 def test_a_grid_grows_and_goes_on(place: Path, tmp_path: Path) -> None:
     run(config(place, sizes=[16]), tmp_path)
     before = outcomes(tmp_path)
-    rates = [5e-4, 1e-3]
+    rates = [2e-3, 1e-3]  # the first is that of the plain study
     grown = config(place, sizes=[16], grid={"learning_rate": rates})
     events = run(grown, tmp_path)
     assert sum(isinstance(event, RunDone) for event in events) == 2
@@ -324,8 +324,29 @@ def test_a_grid_grows_and_goes_on(place: Path, tmp_path: Path) -> None:
     assert not any(isinstance(event, RunDone) for event in run(grown, tmp_path))
     with Ledger(tmp_path / "ledger.sqlite", readonly=True) as ledger:
         named = {key.run_id: key.variant for key in ledger.keys()}  # noqa: SIM118
-    assert {named[run_id] for run_id in before} == {"learning_rate=0.0005"}
-    assert set(named.values()) == {"learning_rate=0.0005", "learning_rate=0.001"}
+    assert {named[run_id] for run_id in before} == {"learning_rate=0.002"}
+    assert set(named.values()) == {"learning_rate=0.002", "learning_rate=0.001"}
+
+
+def test_a_grid_that_was_stopped_ends_as_one_that_was_not(place: Path, tmp_path: Path) -> None:
+    over = {"learning_rate": [1e-3, 5e-3], "rank": [2, 8]}
+    bank = {"exact": True, "slots": 2}
+    tried = config(place, sizes=[16], bank=bank, grid=over)
+    run(tried, tmp_path / "whole")
+    seen: list[str] = []
+
+    def stop(event: object) -> None:
+        if isinstance(event, RunDone):
+            seen.append(event.key.run_id)
+        if len(seen) == 5:  # within the second bank
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(tried, tmp_path / "stopped", stop, "typed")
+    events = run(tried, tmp_path / "stopped")
+    again = [event.key.run_id for event in events if isinstance(event, RunDone)]
+    assert sorted([*seen, *again]) == sorted(outcomes(tmp_path / "whole"))
+    assert models(tmp_path / "stopped") == models(tmp_path / "whole")
 
 
 def test_a_setting_that_breaks_leaves_the_others(place: Path, tmp_path: Path) -> None:

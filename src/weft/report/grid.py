@@ -81,11 +81,16 @@ def grid_sentences(view: StudyView) -> tuple[str, ...]:
     """Of each method that was run with several settings, which one the answer speaks of."""
     tried_settings = several(records(view.runs))
     return tuple(
-        f"For {name_of(method)} this speaks of {variant or 'its settings outside the grid'}: of "
-        f"{len(tried_settings[method])} settings tried it has the best mean validation accuracy, "
-        "averaged over the sizes."
+        f"{_begun(name_of(method))} here is that of {variant or 'its settings outside the grid'}: of "
+        f"{len(tried_settings[method])} settings tried these have the best mean validation "
+        "accuracy, averaged over the sizes."
         for method, variant in main_settings(view).items()
     )
+
+
+def _begun(name: str) -> str:
+    """A name at the beginning of a sentence."""
+    return f"{name[0].upper()}{name[1:]}"
 
 
 def looks_sentence(view: StudyView, looks: int) -> str:

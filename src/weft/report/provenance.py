@@ -137,9 +137,11 @@ def _settings(config: dict[str, Any]) -> str:
     own = [name for name in ("bitfit", "full") if name in methods]
     parts = [
         f"{name} ({_pairs(section(config, name))})"
-        for name in ("recipe", "lora", *own, "grid")
+        for name in ("recipe", "lora", *own)
         if section(config, name)
     ]
+    if section(config, "grid"):
+        parts.append(f"in their place ({_pairs(section(config, 'grid'))}), every combination")
     return "; ".join(parts)
 
 

@@ -60,8 +60,9 @@ def summary(
         (`test_accuracy`, `validation_loss`, ...) the mean over seeds, and with `_sd` the sample
         standard deviation (missing for one seed), `_min` and `_max`; of test's accuracy, f1 and
         loss the ends of the recipe's 95 % interval as `_low` and `_high`, and in `interval_covers`
-        which noise they cover; `few_steps` where the runs are short; means of trainable, total, share (of 1),
-        epochs, best_epoch, seconds, examples_per_second, peak_memory_bytes and model_bytes.
+        which noise they cover; `few_steps` where the runs are short; means of trainable, total,
+        share (of 1), epochs, best_epoch, seconds, examples_per_second, peak_memory_bytes and
+        model_bytes.
         Sorted by size, then method.
     """
     import pandas as pd  # pyright: ignore[reportMissingTypeStubs]  (it ships none)

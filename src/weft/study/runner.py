@@ -116,7 +116,9 @@ def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -
             "revision": source.revision,
             "sha256": identity["backbone"],
             "pooling": " and ".join(_poolings(frozen, source)),
-            "precision": " and ".join(map(str, frozen.grid.get("backbone.precision", (precision,)))),
+            "precision": " and ".join(
+                map(str, frozen.grid.get("backbone.precision", (precision,)))
+            ),
         }
     keys = plan(frozen, opened.splits, identity)
     with Ledger(folder / LEDGER) as ledger:
