@@ -81,8 +81,8 @@ def grid_sentences(view: StudyView) -> tuple[str, ...]:
     """Of each method that was run with several settings, which one the answer speaks of."""
     tried_settings = several(records(view.runs))
     return tuple(
-        f"{_begun(name_of(method))} here is that of {variant or 'its settings outside the grid'}: of "
-        f"{len(tried_settings[method])} settings tried these have the best mean validation "
+        f"{_begun(name_of(method))} here is that of {variant or 'its settings outside the grid'}: "
+        f"of {len(tried_settings[method])} settings tried these have the best mean validation "
         "accuracy, averaged over the sizes."
         for method, variant in main_settings(view).items()
     )
