@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from weft.report.answer import answer, chosen
+from weft.report.answer import Chosen, answer, chosen
 from weft.report.calibration import Best, Cell, best, cells
 from weft.report.comparisons import Compared, compared
 from weft.report.forecast import Foreseen, foreseen
@@ -39,6 +39,8 @@ class Gathered:
     ahead: Foreseen | None
     """The forecast for the method that the answer speaks of; None where no run is done."""
     target: float | None
+    chosen: Chosen | None
+    """The method that the answer speaks of; None where no run is done or scores are withheld."""
     answer: tuple[str, ...]
     """A paragraph each."""
     cells: list[Cell]
@@ -78,7 +80,8 @@ def gather(view: StudyView, target: float | None = None) -> Gathered:
         few=few,
         ahead=ahead,
         target=target,
-        answer=answer(view, found, family, ahead, few, target),
+        chosen=who,
+        answer=answer(view, who, found, family, ahead, few, target),
         cells=cells(view, runs),
         best=best(view, runs),
         looks=0 if withheld(view.facts) else len(done(view.runs)),
