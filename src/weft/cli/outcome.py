@@ -72,13 +72,11 @@ def print_result(result: Result, opened: Opened | None, *, as_json: bool, quiet:
 
 def _print_comparisons(console: Console, found: Gathered) -> None:
     """Those that bear on the answer; the page has them all."""
-    from weft.report.answer import chosen
     from weft.report.comparisons import equalities
 
-    who = chosen(found.main)
-    if who is None or not found.compared.family.comparisons:
+    who, every = found.chosen, found.compared.family.comparisons
+    if who is None or not every:
         return
-    every = found.compared.family.comparisons
     said = found.compared.of(who.method, who.sizes[-1])
     console.print("\n[bold]Differences[/] in test accuracy, 95 % intervals by Holm's procedure")
     for text in said:

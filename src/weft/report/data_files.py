@@ -56,8 +56,7 @@ def results_csv(runs: pd.DataFrame, adapters: Mapping[str, ScoreIntervals]) -> s
                 scores += [f"test_{name}_low", f"test_{name}_high"]
     columns = [*_KEY, *scores, *COSTS, "folder"]
     rows = [
-        run | {"share": _share(run)} | _own_ends(adapters.get(run["run_id"]))
-        for run in records(runs)
+        run | {"share": _share(run)} | ends(adapters.get(run["run_id"])) for run in records(runs)
     ]
     return _csv(columns, ([row[name] for name in columns] for row in rows))
 
@@ -100,12 +99,8 @@ def results_json(found: Gathered) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _own_ends(own: ScoreIntervals | None) -> dict[str, float | None]:
-    return {f"test_{name}": value for name, value in ends(own).items()}
-
-
 def _run(row: dict[str, Any], own: ScoreIntervals | None) -> dict[str, Any]:
-    row = row | _own_ends(own)
+    row = row | ends(own)
     names = ("examples", *METRICS, "confusion")
     splits = {split: {name: row[f"{split}_{name}"] for name in names} for split in SPLITS}
     splits["test"]["intervals"] = {

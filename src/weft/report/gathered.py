@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from weft.report.answer import answer, chosen
+from weft.report.answer import Chosen, answer, chosen
 from weft.report.calibration import Best, Cell, best, cells
 from weft.report.comparisons import Compared, compared
 from weft.report.forecast import Foreseen, foreseen
@@ -46,6 +46,8 @@ class Gathered:
     ahead: Foreseen | None
     """The forecast for the method that the answer speaks of; None where no run is done."""
     target: float | None
+    chosen: Chosen | None
+    """The method that the answer speaks of; None where no run is done or scores are withheld."""
     answer: tuple[str, ...]
     """A paragraph each."""
     cells: list[Cell]
@@ -78,7 +80,7 @@ def gather(view: StudyView, target: float | None = None) -> Gathered:
     family = compared(found)
     who = chosen(main)
     ahead = None if who is None else foreseen(main, who.method, target)
-    said = answer(main, found, family, ahead, by_method(main, few), target)
+    said = answer(main, who, found, family, ahead, by_method(main, few), target)
     return Gathered(
         view=view,
         table=summary(view.runs, every, few),
@@ -89,6 +91,7 @@ def gather(view: StudyView, target: float | None = None) -> Gathered:
         few=few,
         ahead=ahead,
         target=target,
+        chosen=who,
         answer=said if who is None else (*said, *grid_sentences(view)),
         cells=cells(main, runs),
         best=best(view, runs),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from weft.report import formats
-from weft.report.intervals import NOT_MEASURED, ends, training_noise
+from weft.report.intervals import NOT_MEASURED, ends, unmeasured
 from weft.report.rows import name_of_cell, records
 from weft.report.steps import FEW
 from weft.report.tables import spread_of
@@ -64,7 +64,7 @@ def _note(row: dict[str, Any], split: str) -> str:
         said.append(MAIN)
     if split != "test":
         return ", ".join(said)
-    if row["test_accuracy_low"] is not None and not training_noise(row["seeds"]):
+    if unmeasured(row):
         said.append(NOT_MEASURED)
     if row["few_steps"] is not None:
         said.append(f"{FEW} ({formats.whole(row['few_steps'])})")
@@ -108,8 +108,7 @@ def runs_to_markdown(
     """
     rows: list[list[str]] = []
     for run in runs:
-        own = ends((adapters or {}).get(run["run_id"]))
-        row = run | {f"test_{name}": value for name, value in own.items()}
+        row = run | ends((adapters or {}).get(run["run_id"]))
         rows.append([*_run(row), _accuracy(row, split), *_after_accuracy(row, split)])
     headings = ("size", "method", "seed", "run", "accuracy", *_AFTER_ACCURACY.values())
     return markdown_table(headings, rows)

@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from weft.evidence.interval import FEWEST_SEEDS
 from weft.report.comparisons import comparisons_markdown
 from weft.report.formats import count
 from weft.report.grid import looks_sentence
-from weft.report.intervals import NOT_MEASURED, SCORED, of_score
+from weft.report.intervals import NOT_MEASURED, SCORED, of_score, unmeasured
 from weft.report.markdown import (
     CHOSEN,
     MAIN,
@@ -134,7 +133,7 @@ def _about(found: Gathered) -> str:
     if found.judged:
         said.append(_INTERVAL)
         said += _not_offered(found)
-    if any(row["test_accuracy_low"] is not None and row["seeds"] < FEWEST_SEEDS for row in rows):
+    if any(unmeasured(row) for row in rows):
         said.append(_ALONE)
     if found.few:
         said.append(_SHORT)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from weft.report import formats
 from weft.report.grid import several, tried
-from weft.report.intervals import NOT_MEASURED, SCORED, ends, training_noise
+from weft.report.intervals import NOT_MEASURED, SCORED, ends, unmeasured
 from weft.report.rows import METRICS, SPLITS, done, method_rank, records
 from weft.report.steps import FEW, FLOOR
 from weft.study.choice import winning_cells, winning_variants
@@ -96,9 +96,9 @@ def _mark(table: list[dict[str, Any]], finished: list[dict[str, Any]]) -> None:
 
 
 def _interval(cell: Judged | None) -> dict[str, Any]:
-    bounds = ends(None if cell is None else cell.recipe)
-    covers = None if cell is None else cell.recipe.accuracy.noise
-    return {f"test_{name}": value for name, value in bounds.items()} | {"interval_covers": covers}
+    if cell is None:
+        return ends(None) | {"interval_covers": None}
+    return ends(cell.recipe) | {"interval_covers": cell.recipe.accuracy.noise}
 
 
 def _row(size: int, method: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -211,13 +211,9 @@ def _tried(row: dict[str, Any] | None) -> str:
     return text + ("*" if row["chosen"] else " ")
 
 
-def _unmeasured(row: dict[str, Any]) -> bool:
-    return row["test_accuracy_low"] is not None and not training_noise(row["seeds"])
-
-
 def _marks(row: dict[str, Any]) -> str:
     """As wide for every row, so that the digits stand one above the other."""
-    noise = _UNMEASURED if _unmeasured(row) else " "
+    noise = _UNMEASURED if unmeasured(row) else " "
     return noise + (_SHORT if row["few_steps"] is not None else " ")
 
 
@@ -225,7 +221,7 @@ def _caption(rows: list[dict[str, Any]]) -> str:
     said = ["Means over seeds. Validation selects the epoch; test never chooses."]
     if any(row["test_accuracy_low"] is not None for row in rows):
         said.append("Interval: of the accuracy expected of a new seed on new test examples.")
-    if any(_unmeasured(row) for row in rows):
+    if any(unmeasured(row) for row in rows):
         said.append(f"{_UNMEASURED} interval for these seeds only: {NOT_MEASURED}.")
     if any(row["few_steps"] is not None for row in rows):
         said.append(f"{_SHORT} {FEW}: fewer than {FLOOR} optimiser steps.")

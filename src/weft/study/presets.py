@@ -17,6 +17,9 @@ from weft.study.axes import named, typed, untouched
 
 Tree = dict[str, Any]
 
+IDLE = frozenset(("name", "target", "data.folder", "bank.slots"))
+"""Settings by dotted name that change no run, so that they are free in a study that was begun."""
+
 SST2: Tree = {
     "name": "sst2",
     "data": {"source": "sst2", "validation_size": 1000, "balance": "balanced"},
@@ -188,15 +191,7 @@ def departures(config: StudyConfig) -> list[str]:
         return []
     published = StudyConfig.model_validate(preset)
     ours, theirs = flat(config.model_dump()), flat(published.model_dump())
-    skip = {
-        "name",
-        "target",
-        "data.folder",
-        "bank.slots",
-        "bank.strip_width",
-        "bank.device",
-        "bank.exact",
-    }
+    skip = IDLE | {"bank.strip_width", "bank.device", "bank.exact"}
     return [
         f"{key}: {_shown(ours.get(key))} instead of {_shown(theirs.get(key.removeprefix('grid.')))}"
         for key in ours

@@ -25,7 +25,7 @@ from weft.study.ledger import Ledger
 from weft.study.memory import PeakMemory
 from weft.study.plan import ORDER, STEPPED, plan
 from weft.study.predictions import write_predictions
-from weft.study.presets import PUBLISHED, departures, flat, to_toml
+from weft.study.presets import IDLE, PUBLISHED, departures, flat, to_toml
 from weft.study.record import EpochRow, Outcome, RunKey
 from weft.study.variants import sharing, variants
 
@@ -309,7 +309,7 @@ def _same_settings(
     if before is None:
         return config
     there, now = flat(before.model_dump()), flat(config.model_dump())
-    free = {"sizes", "seeds", "seeds_at", "methods", "name", "target", "data.folder", "bank.slots"}
+    free = IDLE | {"sizes", "seeds", "seeds_at", "methods"}
     free |= {key for key in now if key.startswith("grid.")}
     free |= {f"{method}.learning_rate" for method in {"bitfit", "full"} - _planned(folder)}
     odd = [key for key in now if key not in free and now[key] != there.get(key)]
