@@ -102,6 +102,34 @@ def test_wherever_it_falls(
     assert_same(whole, tmp_path / "cut")
 
 
+def on_a_grid(place: Path) -> StudyConfig:
+    """Twelve runs of two methods; LoRA's fill a bank for each rank, of two learning rates."""
+    grid = {"lora.r": [2, 4], "recipe.learning_rate": [5e-3, 1e-2]}
+    over = {"sizes": [8, 24], "seeds": 1, "methods": ["lora", "full"], "grid": grid}
+    return config(place, **over)
+
+
+@pytest.mark.parametrize("number", [2, 4, 6, 8])
+def test_a_grid_goes_on_in_the_bank_where_it_fell(place: Path, tmp_path: Path, number: int) -> None:
+    assert run(on_a_grid(place), tmp_path / "whole")
+    stopped(on_a_grid(place), tmp_path / "cut", RunDone, number)
+    watch = Stopper(Stepped, 0, fall)
+    assert run(on_a_grid(place), tmp_path / "cut", watch)
+    assert_same(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_a_checkpoint_of_settings_that_are_not_asked_for_is_let_go(
+    place: Path, tmp_path: Path
+) -> None:
+    stopped(on_a_grid(place), tmp_path, EpochEnd, 3)
+    narrow = on_a_grid(place).model_copy(update={"grid": {"lora.r": (2,)}})
+    watch = Stopper(Stepped, 0, fall)
+    assert run(narrow, tmp_path, watch)
+    assert "goes on in the middle" not in working(watch)
+    assert run(on_a_grid(place), tmp_path)
+    assert set(statuses(tmp_path).values()) == {"done"}
+
+
 def test_it_goes_on_and_does_not_begin_anew(place: Path, tmp_path: Path) -> None:
     first = Stopper(Settled, 12, fall)
     with pytest.raises(RuntimeError):

@@ -36,3 +36,10 @@ def test_a_ladder_stays_open_until_a_size_is_named() -> None:
     assert union(ladder, ladder).sizes is None
     assert union(ladder, config()).sizes == (5, 8, 9, 16)
     assert union(config(), ladder).sizes == (5, 8, 9, 16)
+
+
+def test_a_grid_keeps_its_axes_and_values() -> None:
+    rates, ranks = {"recipe.learning_rate": [1e-3, 2e-3]}, {"lora.r": [4]}
+    found = union(config(grid=rates), config(grid={"recipe.learning_rate": [3e-3], **ranks}))
+    assert found.grid == {"recipe.learning_rate": (1e-3, 2e-3, 3e-3), "lora.r": (4,)}
+    assert union(found, config()) == found

@@ -267,6 +267,7 @@ def first_schema(path: Path) -> None:
     db = sqlite3.connect(path)
     for column in ("peak_memory_bytes", "model_bytes"):
         db.execute(f"ALTER TABLE outcomes DROP COLUMN {column}")
+    db.execute("ALTER TABLE runs DROP COLUMN variant")
     db.execute("PRAGMA user_version = 1")
     db.commit()
     db.close()
@@ -285,6 +286,8 @@ def test_an_older_ledger_opens_and_lacks_only_what_it_never_had(path: Path, read
         assert ledger.outcome("b1") == known
         assert ledger.runs().model_bytes.isna().all()
         assert ledger.runs().trainable[0] == OUTCOME.trainable
+        assert set(ledger.runs().variant) == {""}
+        assert ledger.keys() == KEYS
     if readonly:
         assert path.read_bytes() == before
         return
@@ -293,6 +296,18 @@ def test_an_older_ledger_opens_and_lacks_only_what_it_never_had(path: Path, read
         ledger.start("a2")
         ledger.finish("a2", OUTCOME)
         assert (ledger.outcome("b1"), ledger.outcome("a2")) == (known, OUTCOME)
+
+
+def test_a_run_takes_the_name_that_the_last_plan_gives_its_settings(path: Path) -> None:
+    with Ledger(path) as ledger:
+        ledger.plan([RunKey("a", "lora", 16, 0)])
+        ledger.start("a")
+        ledger.finish("a", OUTCOME)
+        tried = [RunKey("a", "lora", 16, 0, "r=8"), RunKey("b", "lora", 16, 0, "r=4")]
+        ledger.plan(tried)
+        assert ledger.keys() == tried
+        assert ledger.runs().variant.tolist() == ["r=8", "r=4"]
+        assert ledger.statuses() == {"a": "done", "b": "planned"}
 
 
 def test_a_newer_schema_is_refused(path: Path) -> None:

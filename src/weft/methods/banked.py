@@ -39,15 +39,18 @@ def run(
     Largest training sets first, so that the long runs do not end up alone; from a snapshot on, in
     the order that it holds.
     """
-    splits = materials.splits
-    judges = Judges(
+    jobs = (job_of(item) for item in sorted(items, key=lambda i: (-i.size, i.seed)))
+    for event in train(bank, jobs, judges(materials, bank), materials.config.bank, since):
+        yield _done(bank, event, save, extra) if isinstance(event, RunEnd) else event
+
+
+def judges(materials: Materials, bank: Bank) -> Judges:
+    """The examples that select and those that test, as the bank reads them."""
+    return Judges(
         Packed.of(materials.validation, bank),
-        splits.validation.labels,
+        materials.splits.validation.labels,
         Packed.of(materials.test, bank),
     )
-    jobs = (job_of(item) for item in sorted(items, key=lambda i: (-i.size, i.seed)))
-    for event in train(bank, jobs, judges, materials.config.bank, since):
-        yield _done(bank, event, save, extra) if isinstance(event, RunEnd) else event
 
 
 def slots(settings: BankSettings, items: Sequence[Item], since: Snapshot | None) -> int:

@@ -32,7 +32,7 @@ class Bitfit:
         yield from banked.run(materials, bank, items, self._job, self._save, {}, before.snapshot)
 
     def _job(self, item: Item) -> Job:
-        config = self._materials.config
+        config = item.config or self._materials.config
         own = {"learning_rate": config.bitfit.learning_rate}
         return banked.job(self._materials, "bitfit", config.recipe.model_copy(update=own), item)
 

@@ -22,14 +22,15 @@ class Lora:
 
     def run(self, items: Sequence[Item], before: Before = NOTHING) -> Iterator[MethodEvent]:
         """Each adapter is saved as PEFT saves it."""
-        materials, config = self._materials, self._materials.config
+        materials, config = self._materials, self._materials.settings(items)
         slots = banked.slots(config.bank, items, before.snapshot)
         bank = Bank(materials.backbone(), config.lora, slots, device=config.bank.device)
         extra = {"peft_total": bank.peft_total}
         yield from banked.run(materials, bank, items, self._job, self._save, extra, before.snapshot)
 
     def _job(self, item: Item) -> Job:
-        return banked.job(self._materials, "lora", self._materials.config.recipe, item)
+        config = item.config or self._materials.config
+        return banked.job(self._materials, "lora", config.recipe, item)
 
     def _save(self, bank: Bank, state: Mapping[str, Tensor], folder: Path) -> None:
         save_adapter(folder, bank, state)

@@ -20,7 +20,7 @@ from weft.errors import AdapterError
 from weft.export import card
 from weft.export.peft import backbone_card
 from weft.methods.base import NOTHING, Before, Done, Item, Materials, MethodEvent
-from weft.methods.logistic import Linear, choose
+from weft.methods.logistic import Fit, Linear, choose
 from weft.nn.backbone import Backbone
 from weft.nn.bank import Bank
 from weft.text.tokens import Tokens
@@ -56,30 +56,20 @@ class Probe:
             began = time.perf_counter()
             # exact: in the shapes that this item has alone, whatever the others are
             train = features(bank, materials.pool.take(index)) if exact else pool[index]
-            center, scale = train.mean(0), train.std(0) + 1e-6
-            fit = choose(
-                (train - center) / scale,
-                splits.pool.labels[index],
-                (validation - center) / scale,
-                splits.validation.labels,
-                len(materials.labels),
-            )
-            # fold the standardisation in: the saved head reads raw features
-            weight = fit.weight / scale
-            head = Linear(weight, fit.bias - weight @ center)
+            head = fit_head(materials, train, splits.pool.labels[index], validation)
             seconds = time.perf_counter() - began
             yield Done(
                 run_id=item.run_id,
                 validation=head.probabilities(validation),
                 test=head.probabilities(test),
-                trainable=fit.parameters,
-                total=bank.total - bank.trainable + fit.parameters,
+                trainable=head.parameters,
+                total=bank.total - bank.trainable + head.parameters,
                 epochs=0,
                 best_epoch=0,
                 seconds=seconds,
                 examples_per_second=item.size / seconds,
                 save=partial(self._save, bank.backbone, head),
-                extra={"C": fit.c, "pooling": bank.backbone.source.pooling},
+                extra={"C": head.c, "pooling": bank.backbone.source.pooling},
             )
 
     def _save(self, backbone: Backbone, head: Linear, folder: Path) -> None:
@@ -96,6 +86,31 @@ class Probe:
                 backbone=backbone_card(backbone),
             ),
         )
+
+
+def fit_head(
+    materials: Materials,
+    train: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    validation: NDArray[np.float32],
+) -> Fit:
+    """A head that reads raw features, fitted on standardised ones; C is chosen on validation.
+
+    Args:
+        train: (B, H) features.
+        labels: (B,) their classes.
+        validation: (V, H) features of the examples that select.
+    """
+    center, scale = train.mean(0), train.std(0) + 1e-6
+    fit = choose(
+        (train - center) / scale,
+        labels,
+        (validation - center) / scale,
+        materials.splits.validation.labels,
+        len(materials.labels),
+    )
+    weight = fit.weight / scale  # the standardisation is folded in
+    return Fit(weight, fit.bias - weight @ center, fit.c, fit.parameters)
 
 
 def features(bank: Bank, tokens: Tokens) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from weft.config import StudyConfig
 def grown(
     before: StudyConfig, now: StudyConfig, sizes_before: Sequence[int], sizes_now: Sequence[int]
 ) -> dict[str, Any]:
-    """Sizes, seeds and methods of both, as an update of the configuration.
+    """Sizes, seeds, methods and axes of both, as an update of the configuration.
 
     Args:
         sizes_before: what `before.sizes` came to, where it left them open.
@@ -32,5 +32,13 @@ def grown(
         "sizes": None if open_still else tuple(sizes),
         "seeds": seeds,
         "seeds_at": {size: own for size, own in wanted.items() if own != seeds and not open_still},
-        "methods": (*before.methods, *(m for m in now.methods if m not in before.methods)),
+        "methods": _both(before.methods, now.methods),
+        "grid": {
+            name: _both(before.grid.get(name, ()), now.grid.get(name, ()))
+            for name in _both(tuple(before.grid), tuple(now.grid))
+        },
     }
+
+
+def _both(before: tuple[Any, ...], now: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (*before, *(value for value in now if value not in before))

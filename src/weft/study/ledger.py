@@ -29,7 +29,8 @@ _INTEGERS = frozenset(
     + ["peak_memory_bytes", "model_bytes"]
     + [f"{split}_examples" for split in _SPLITS]
 )
-_WORDS = frozenset(("run_id", "method", "status", "error", "folder"))
+_WORDS = frozenset(("run_id", "method", "variant", "status", "error", "folder"))
+_VARIANT = "coalesce(variant, '')"  # runs that are older than grids have none
 _OBJECTS = frozenset(("extra", "test_confusion", "validation_confusion"))
 
 
@@ -106,12 +107,16 @@ class Ledger:
     # What happens, in the order in which it happens to a run
 
     def plan(self, keys: Iterable[RunKey]) -> None:
-        """Adds those runs that are not yet there, as planned, in this order."""
-        rows = [(key.run_id, key.method, key.size, key.seed) for key in keys]
+        """Adds those runs that are not yet there, as planned, in this order.
+
+        One that is there keeps all but the name of its settings, which the grid gives it.
+        """
+        rows = [(key.run_id, key.method, key.size, key.seed, key.variant) for key in keys]
         with self._transaction():
             self._db.executemany(
-                "INSERT INTO runs (run_id, method, size, seed, status) "
-                "VALUES (?, ?, ?, ?, 'planned') ON CONFLICT (run_id) DO NOTHING",
+                "INSERT INTO runs (run_id, method, size, seed, variant, status) "
+                "VALUES (?, ?, ?, ?, ?, 'planned') "
+                "ON CONFLICT (run_id) DO UPDATE SET variant = excluded.variant",
                 rows,
             )
 
@@ -175,7 +180,9 @@ class Ledger:
 
     def keys(self) -> list[RunKey]:
         """All runs, in the order in which they were planned."""
-        rows = self._read("SELECT run_id, method, size, seed FROM runs ORDER BY position")
+        rows = self._read(
+            f"SELECT run_id, method, size, seed, {_VARIANT} FROM runs ORDER BY position"
+        )
         return [RunKey(*row) for row in rows]
 
     def statuses(self) -> dict[str, Status]:
@@ -208,10 +215,11 @@ class Ledger:
     def runs(self) -> pd.DataFrame:
         """A row per run, in the order of planning.
 
-        Columns: run_id, method, size, seed, status, error; those of `Outcome`; those of `Scores`
-        as `test_*` and `validation_*`. Missing until the run is done.
+        Columns: run_id, method, size, seed, variant, status, error; those of `Outcome`; those of
+        `Scores` as `test_*` and `validation_*`. Missing until the run is done.
         """
-        columns = ["r.run_id", "r.method", "r.size", "r.seed", "r.status", "r.error"]
+        columns = ["r.run_id", "r.method", "r.size", "r.seed", f"{_VARIANT} AS variant"]
+        columns += ["r.status", "r.error"]
         columns += [f"o.{name}" for name in _OUTCOME]
         columns += [f"{split}.{name} AS {split}_{name}" for split in _SPLITS for name in _SCORES]
         joins = " ".join(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from weft.errors import StudyError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _APPLICATION = int.from_bytes(b"weft", "big")
 """`PRAGMA application_id`: tells a ledger from any other SQLite file."""
@@ -30,7 +30,8 @@ CREATE TABLE runs (
     size INTEGER NOT NULL,
     seed INTEGER NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('planned', 'running', 'done', 'failed')),
-    error TEXT
+    error TEXT,
+    variant TEXT
 );
 CREATE TABLE epochs (
     run_id TEXT NOT NULL REFERENCES runs (run_id),
@@ -73,6 +74,7 @@ CREATE TABLE scores (
 
 _ADDED: dict[int, dict[str, tuple[str, ...]]] = {
     2: {"outcomes": ("peak_memory_bytes INTEGER", "model_bytes INTEGER")},
+    3: {"runs": ("variant TEXT",)},
 }
 """Columns by the version that brought them; older ledgers get them, empty."""
 

@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
-
-import numpy as np
+from typing import Any
 
 from weft.config import StudyConfig
 from weft.data.sources import load
 from weft.data.splits import split
-from weft.errors import StudyError
-from weft.machine import describe, versions
 from weft.study import sessions
 from weft.study.choice import LEDGER
+from weft.study.facts import facts_of, facts_of_backbone, together
+from weft.study.ground import CONFIG, adapter_fits, begun, same_ground, same_settings, settings_of
 from weft.study.growth import grown
 from weft.study.ledger import Ledger
 from weft.study.lock import held
 from weft.study.memory import PeakMemory
-from weft.study.notices import Begun, Opened, RunDone, Watcher, Working
+from weft.study.notices import Begun, Opened, Watcher, Working
 from weft.study.plan import ORDER, STEPPED, plan
-from weft.study.presets import PUBLISHED, departures, flat, to_toml
+from weft.study.presets import to_toml
 from weft.study.record import RunKey, Status
 from weft.study.stopping import Stop
-
-__all__ = ["Begun", "Opened", "RunDone", "Working", "open_data", "run_study", "typed_command"]
-
-CONFIG = "study.toml"
+from weft.study.variants import config_of, sharing, variants
 
 
 def open_data(config: StudyConfig) -> Opened:
@@ -74,30 +68,23 @@ def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str
     from weft.training.durable import write_durably
 
     config = opened.config
-    begun = _begun(folder)
-    before = _frozen(folder) if begun else None
+    went_on = begun(folder)
+    before = settings_of(folder) if went_on else None
     wanted = config.backbone.precision
     if wanted == "auto" and before is not None:
         wanted = before.backbone.precision  # a timing that comes out otherwise changes no study
     precision = choose_precision(wanted, config.bank.device)
-    config = _same_settings(config, before, folder, precision)
-    _adapter_fits(config, len(opened.data.label_names))
-    facts = _facts(opened, command)
+    config = same_settings(config, before, folder, precision)
+    adapter_fits(config, len(opened.data.label_names))
+    facts = facts_of(opened, command)
     identity = {"data": _digest(opened.data.hashes)}
     if source is not None:
         identity["backbone"] = source.sha256
-        facts["backbone"] = {
-            "name": source.name,
-            "origin": source.origin,
-            "revision": source.revision,
-            "sha256": identity["backbone"],
-            "pooling": source.pooling,
-            "precision": precision,
-        }
+        facts["backbone"] = facts_of_backbone(config, source)
     keys = plan(config, opened.splits, identity)
     with Ledger(folder / LEDGER) as ledger:
-        known = ledger.facts() if begun else {}
-        _same_ground(known, facts, folder)
+        known = ledger.facts() if went_on else {}
+        same_ground(known, facts, folder)
         grid: dict[str, Any] = {}
         if before is not None:
             sizes = before.sizes or sorted({key.size for key in ledger.keys()})  # noqa: SIM118
@@ -105,18 +92,18 @@ def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str
         frozen = config.model_copy(update=grid)
         write_durably(folder / CONFIG, to_toml(frozen).encode())
         with ledger.together():
-            if not begun:
+            if not went_on:
                 ledger.forget()
             ledger.plan(keys)
             # by method, those that a checkpoint holds; what came after it is withdrawn
-            stand = go_back(folder, ledger, config.methods, watch)
+            stand = go_back(folder, ledger, config, watch)
             status = ledger.statuses()
             # a run that failed is tried again, but not by the command that it failed under
             again = set[str]() if sessions.unfinished(known) else set(config.methods) - set(stand)
             waiting = [key for key in keys if _is_wanted(status[key.run_id], key.method in again)]
             if waiting or stand or not known:
                 # a command that trains nothing does not change how the runs are said to be made
-                ledger.set_facts(_together(known, facts, opened.config.model_copy(update=grid)))
+                ledger.set_facts(together(known, facts, opened.config.model_copy(update=grid)))
                 sessions.begin(ledger, facts)
             if known.get("target") != config.target:  # of the report, so it follows the last
                 ledger.set_facts({"target": config.target})
@@ -132,13 +119,18 @@ def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str
             if snapshot is not None:
                 resumed = [*snapshot.seated, *snapshot.waiting]
                 making.go_on(method, resumed, snapshot)
-            own = [key for key in waiting if key.method == method and key.run_id not in resumed]
-            if own:
-                made = [key for key in keys if key.method == method and key not in own]
-                making.make(method, own, made)
+            wanted = {key.run_id for key in waiting} - set(resumed)
+            for part in sharing(config, (key for key in keys if key.method == method)):
+                own = [run for run in part if run[0].run_id in wanted]
+                if own:
+                    making.make(method, own, [run for run in part if run not in own])
         status = ledger.statuses()
         sessions.end(ledger)
     return all(status[key.run_id] == "done" for key in keys)
+
+
+_Run = tuple[RunKey, StudyConfig]
+"""A run and its settings."""
 
 
 @dataclass(frozen=True)
@@ -151,12 +143,12 @@ class _Making:
     folder: Path
     watch: Watcher
 
-    def make(self, method: str, keys: Sequence[RunKey], made: Sequence[RunKey]) -> None:
-        """From the start; `made` are the others of the same method that the command asks for."""
+    def make(self, method: str, runs: Sequence[_Run], made: Sequence[_Run]) -> None:
+        """From the start, in one bank; `made` are the others that would share it."""
         from weft.methods.base import Before
 
-        self.watch(Working(f"{method}: {len(keys)} runs"))
-        self._make(method, keys, Before(made=[_item(key) for key in made]))
+        self.watch(Working(f"{method}: {len(runs)} runs{self._which(runs)}"))
+        self._make(method, runs, Before(made=[_item(run) for run in made]))
 
     def go_on(self, method: str, run_ids: Sequence[str], snapshot: Any) -> None:
         """From where the snapshot stands; its runs may be more than the command asks for."""
@@ -165,16 +157,25 @@ class _Making:
         by_id = {key.run_id: key for key in self.ledger.keys()}  # noqa: SIM118 (it is no dict)
         here, waiting = len(snapshot.seated), len(snapshot.waiting)
         self.watch(Working(f"{method}: goes on in the middle of {here} runs, {waiting} waiting"))
-        self._make(method, [by_id[run_id] for run_id in run_ids], Before(snapshot=snapshot))
+        keys = [by_id[run_id] for run_id in run_ids]
+        runs = [(key, config_of(self.materials.config, key)) for key in keys]
+        self._make(method, runs, Before(snapshot=snapshot))
 
-    def _make(self, method: str, keys: Sequence[RunKey], before: Any) -> None:
+    def _which(self, runs: Sequence[_Run]) -> str:
+        """Of which settings on the grid these runs are, where their method has several."""
+        labels = {key.variant for key, _ in runs}
+        if len(variants(self.materials.config, runs[0][0].method)) == 1:
+            return ""
+        return f" of {runs[0][0].variant}" if len(labels) == 1 else f" of {len(labels)} settings"
+
+    def _make(self, method: str, runs: Sequence[_Run], before: Any) -> None:
         from weft.methods import make
         from weft.study.checkpoints import Checkpoints
         from weft.study.recording import Recorder
 
         opened, ledger = self.opened, self.ledger
         checkpoints = Checkpoints(self.folder, method, ledger) if method in STEPPED else None
-        by_id = {key.run_id: key for key in keys}
+        by_id = {key.run_id: key for key, _ in runs}
         with PeakMemory() as memory, Stop(patient=checkpoints is not None) as stop:
             recorder = Recorder(
                 self.folder,
@@ -187,7 +188,8 @@ class _Making:
                 stop,
                 self.watch,
             )
-            for event in make(method, self.materials).run([_item(key) for key in keys], before):
+            work = make(method, self.materials.of(runs[0][1]))
+            for event in work.run([_item(run) for run in runs], before):
                 recorder.take(event)
 
 
@@ -195,153 +197,11 @@ def _is_wanted(status: Status, again: bool) -> bool:
     return status in ("planned", "running") or (status == "failed" and again)
 
 
-def _item(key: RunKey) -> Any:
+def _item(run: _Run) -> Any:
     from weft.methods.base import Item
 
-    return Item(key.run_id, key.size, key.seed)
-
-
-def _together(known: dict[str, Any], facts: dict[str, Any], config: StudyConfig) -> dict[str, Any]:
-    """The facts of a study that grows: the first command stays, the rest is of all commands."""
-    if not known:
-        return facts
-    kept = {key: value for key, value in facts.items() if key not in sessions.OF_THE_FIRST}
-    counts = dict(facts["data"]["label_counts"])
-    before = known.get("data", {}).get("label_counts", {}).get("train", {})
-    counts["train"] = before | counts["train"]
-    kept["data"] = {**facts["data"], "label_counts": counts}
-    kept["config"] = config.model_dump(mode="json")
-    kept["departures"] = departures(config)
-    return kept
-
-
-def _adapter_fits(config: StudyConfig, classes: int) -> None:
-    """Refuses, before anything is written, an adapter that this encoder has no layer for.
-
-    Raises:
-        ConfigError: no layer bears a wanted name.
-    """
-    if config.lora.target_modules is None or not {"lora", "probe"} & set(config.methods):
-        return
-    from weft.nn.shapes import target_names
-    from weft.nn.skeleton import skeleton
-
-    model, head, _ = skeleton(config.backbone, classes)
-    target_names(model, config.lora, head)
-
-
-def _facts(opened: Opened, command: str) -> dict[str, Any]:
-    config, data, splits = opened.config, opened.data, opened.splits
-    facts: dict[str, Any] = {
-        "name": config.name,
-        "command": command,
-        "config": config.model_dump(mode="json"),
-        "departures": departures(config),
-        "data": {
-            "name": data.name,
-            "origin": data.origin,
-            "label_names": list(data.label_names),
-            "positive": data.positive,
-            "hashes": data.hashes,
-            "notes": [*data.notes, *splits.notes],
-            "train": len(splits.pool),
-            "validation": len(splits.validation),
-            "test": len(splits.test),
-            "balance": splits.balance,
-            "label_counts": _label_counts(opened),
-        },
-        "versions": versions(),
-        "machine": describe(),
-        "date": time.strftime("%Y-%m-%d"),
-    }
-    if config.data.source == "sst2":
-        facts["published"] = PUBLISHED
-    return facts
-
-
-def _label_counts(opened: Opened) -> dict[str, Any]:
-    """How many examples of each class the pool has, and a training set of each size.
-
-    Seed 0 stands for all: at one size, two seeds differ by one example a class at most.
-    """
-    splits, classes = opened.splits, len(opened.data.label_names)
-    drawn = splits.pool.labels[splits.order(0)]
-
-    def counts(size: int) -> list[int]:
-        return np.bincount(drawn[:size], minlength=classes).tolist()
-
-    train = {str(size): counts(size) for size in splits.sizes}
-    return {"pool": counts(len(drawn)), "train": train}
-
-
-def _frozen(folder: Path) -> StudyConfig | None:
-    """The configuration of the study in the folder; None if it says none."""
-    from weft.study.presets import resolve
-
-    path = folder / CONFIG
-    return resolve(str(path), {}) if path.exists() else None
-
-
-def _begun(folder: Path) -> bool:
-    """Whether a run of the folder's study has begun; until then its settings are free."""
-    if not (folder / LEDGER).is_file() or (folder / LEDGER).stat().st_size == 0:
-        return False
-    with Ledger(folder / LEDGER, readonly=True) as ledger:
-        return bool(set(ledger.statuses().values()) - {"planned"})
-
-
-def _same_settings(
-    config: StudyConfig, before: StudyConfig | None, folder: Path, precision: str
-) -> StudyConfig:
-    """The configuration with its precision, held against the one that lies in the folder.
-
-    Sizes, seeds and methods may grow; all else decides what the runs in the folder are. A method's
-    own settings are free as long as no run of it was planned.
-    """
-    backbone = config.backbone.model_copy(update={"precision": precision})
-    config = config.model_copy(update={"backbone": backbone})
-    if before is None:
-        return config
-    there, now = flat(before.model_dump()), flat(config.model_dump())
-    free = {"sizes", "seeds", "seeds_at", "methods", "name", "target", "data.folder", "bank.slots"}
-    free |= {f"{method}.learning_rate" for method in {"bitfit", "full"} - _planned(folder)}
-    odd = [key for key in now if key not in free and now[key] != there.get(key)]
-    if odd:
-        raise StudyError(
-            f"{folder} holds a study with other settings",
-            found="; ".join(f"{k}: {there.get(k)} there, {now[k]} asked for" for k in odd),
-            remedy="give another folder with --out, or the same settings to go on with it",
-        )
-    return config
-
-
-def _planned(folder: Path) -> set[str]:
-    """The methods that the folder's ledger knows a run of."""
-    if not (folder / LEDGER).is_file():
-        return set()
-    with Ledger(folder / LEDGER, readonly=True) as ledger:
-        return {key.method for key in ledger.keys()}  # noqa: SIM118 (a ledger is no dict)
-
-
-def _same_ground(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
-    for part, key, what in (
-        ("data", "hashes", "the data"),
-        ("backbone", "sha256", "the backbone's weights"),
-    ):
-        old, new = before.get(part, {}).get(key), now.get(part, {}).get(key)
-        if old is not None and new is not None and old != new:
-            raise StudyError(
-                f"{what} are not those that the study in {folder} began with",
-                found=f"sha256 {_short(new)}; there {_short(old)}",
-                remedy="put the old ones back, or begin another study with --out",
-            )
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, dict):
-        hashes = cast("dict[str, Any]", value)
-        return ", ".join(f"{name} {str(digest)[:12]}" for name, digest in sorted(hashes.items()))
-    return str(value)[:12]
+    key, config = run
+    return Item(key.run_id, key.size, key.seed, config)
 
 
 def _digest(hashes: dict[str, str]) -> str:

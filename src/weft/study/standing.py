@@ -6,17 +6,19 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from weft.config import StudyConfig
 from weft.study.checkpoints import Checkpoints
 from weft.study.choice import MODEL
 from weft.study.ledger import Ledger
 from weft.study.notices import Watcher, Working
 from weft.study.plan import STEPPED
 from weft.study.recording import PREDICTIONS, epoch_file
+from weft.study.variants import has
 from weft.training.snapshot import Snapshot
 
 
 def go_back(
-    folder: Path, ledger: Ledger, methods: Iterable[str], watch: Watcher
+    folder: Path, ledger: Ledger, config: StudyConfig, watch: Watcher
 ) -> dict[str, Snapshot]:
     """The snapshot of each method that was stopped in the middle.
 
@@ -25,12 +27,14 @@ def go_back(
 
     Args:
         folder: the study's.
-        methods: those that will go on.
+        config: what is asked for: its methods go on. A checkpoint with a run of settings that its
+            grid does not have is let go, since those settings are not known here.
         watch: told where a checkpoint is not what it was.
     """
     found: dict[str, Snapshot] = {}
-    known = set(ledger.statuses())
-    for method in methods:
+    keys = ledger.keys()
+    known = {key.run_id for key in keys if has(config, key)}
+    for method in config.methods:
         if method not in STEPPED:
             continue
         checkpoints = Checkpoints(folder, method, ledger)
