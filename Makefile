@@ -18,7 +18,7 @@ PINNED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt
 PIP := -m pip --quiet --quiet --disable-pip-version-check
 IS_PYTHON := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 
-.PHONY: help study env test test-all check bench constraints clean
+.PHONY: help study env test test-all faults check bench constraints clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,9 @@ test: $(STAMP) ## the tests, without the long suites
 
 test-all: $(STAMP) ## all tests
 	$(BIN)/python -m pytest -m "slow or not slow" $(ARGS)
+
+faults: $(STAMP) ## studies killed at random moments and resumed, compared byte for byte
+	$(BIN)/python -m pytest -m "slow or not slow" tests/faults $(ARGS)
 
 check: $(STAMP) ## lint, format and types
 	$(BIN)/ruff check .

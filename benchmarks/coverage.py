@@ -25,7 +25,7 @@ from weft.evidence.compare import compare
 from weft.evidence.components import components
 from weft.evidence.difference import paired_difference
 from weft.evidence.equivalence import equivalence
-from weft.evidence.f1 import f1_interval
+from weft.evidence.f1 import f1_intervals
 from weft.evidence.interval import Interval
 from weft.evidence.intervals import accuracy_interval, loss_interval, t_quantile
 from weft.evidence.proportion import score_ends
@@ -74,7 +74,7 @@ def loss(world: World, cell: Cell, generator: np.random.Generator) -> NDArray[np
 def f1(world: World, cell: Cell, generator: np.random.Generator) -> NDArray[np.bool_]:
     """Covered: the interval offered, from 300 resamples."""
     predicted, labels = classes(world.margins(generator, *cell), generator)
-    interval = f1_interval(predicted, labels, 2, 1, generator, resamples=300)
+    interval, _ = f1_intervals(predicted, labels, 2, 1, generator, resamples=300)
     return np.array([covers(interval, world.f1(cell[2]))])
 
 

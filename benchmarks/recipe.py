@@ -25,6 +25,7 @@ from statistics import fmean
 from typing import Any
 
 import weft
+from weft.machine import describe, versions
 
 LINEAR = ["query", "key", "value", "dense"]
 CANDIDATES: dict[str, dict[str, dict[str, Any]]] = {
@@ -54,16 +55,21 @@ def main() -> int:
     parser.add_argument("--confirm", action="store_true", help="read the winner's test score")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/recipe.json"))
     arguments = parser.parse_args()
-    rows = _known(arguments)
+    before = _known(arguments)
+    rows, confirmed = before["rows"], before["confirmed"]
     for name in CANDIDATES:
         for place, size in PLACES.items():
             if [name, place] not in [[row["candidate"], row["data"]] for row in rows]:
                 with tempfile.TemporaryDirectory() as scratch:
                     result = _study(arguments.data, name, place, arguments.seeds, Path(scratch))
                     rows.append({"candidate": name, "data": place, "size": size} | _scored(result))
-                _keep(arguments, rows, None)
+                _keep(arguments, rows, confirmed)
                 print(json.dumps(rows[-1]), flush=True)
-    confirmed = _confirm(arguments, winner(rows)) if arguments.confirm else None
+    best = winner(rows)
+    if arguments.confirm:
+        confirmed = _confirm(arguments, best)
+    elif confirmed is not None and confirmed["candidate"] != best:
+        confirmed = None
     _keep(arguments, rows, confirmed)
     print(page(json.loads(arguments.out.read_text(encoding="utf-8"))), end="")
     return 0
@@ -119,12 +125,13 @@ def _confirm(arguments: Any, name: str) -> dict[str, Any]:
     return {"candidate": name, "data": "sst2", "size": PLACES["sst2"], **found}
 
 
-def _known(arguments: Any) -> list[dict[str, Any]]:
+def _known(arguments: Any) -> dict[str, Any]:
     """What an earlier call of the same search left."""
-    if not arguments.out.is_file():
-        return []
-    before = json.loads(arguments.out.read_text(encoding="utf-8"))
-    return before["rows"] if before["seeds"] == arguments.seeds else []
+    if arguments.out.is_file():
+        before = json.loads(arguments.out.read_text(encoding="utf-8"))
+        if before["seeds"] == arguments.seeds:
+            return before
+    return {"rows": [], "confirmed": None}
 
 
 def _keep(arguments: Any, rows: list[dict[str, Any]], confirmed: dict[str, Any] | None) -> None:
@@ -132,6 +139,8 @@ def _keep(arguments: Any, rows: list[dict[str, Any]], confirmed: dict[str, Any] 
         "schema": 1,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": shlex.join(["python", *sys.argv]),
+        "machine": describe(),
+        "versions": versions(),
         "seeds": arguments.seeds,
         "rows": rows,
         "figures": figures(rows),
@@ -178,7 +187,7 @@ def page(result: dict[str, Any]) -> str:
                 f"test accuracy is {100 * fmean(found['test_accuracy']):.1f} % (seeds: {seeds})."
             ),
         ]
-    lines += ["", f"`{result['command']}`, {result['date'][:10]}.", ""]
+    lines += ["", f"`{result['command']}`, {result['date'][:10]}, {result['machine']['cpu']}.", ""]
     return "\n".join(lines)
 
 

@@ -21,7 +21,7 @@ import weft
 from weft.config import LoraSettings
 from weft.errors import AdapterError, ConfigError, StudyError
 from weft.study.choice import best_run
-from weft.study.runner import Begun, Opened, RunDone
+from weft.study.notices import Begun, Opened, RunDone
 
 SETTINGS: dict[str, Any] = {
     "backbone": {"name": "tiny", "precision": "float32"},  # auto is timed: it may vary
@@ -352,3 +352,21 @@ def test_another_process_spawned_by_another_gives_equal_bytes(
     assert {name for name in ours if ours[name] != theirs[name]} == set()
     for part in ("adapter_model.safetensors", "predictions.parquet", ".pdf", ".png"):
         assert any(name.endswith(part) for name in ours)
+
+
+@pytest.mark.usefixtures("fresh", "no_figures")
+def test_a_grid_of_settings_by_their_short_names() -> None:
+    grid = {"learning_rate": [5e-4, 5e-3], "rank": [4]}
+    study = weft.Study("reviews.csv", grid=grid, **SETTINGS)
+    assert study.config.grid == {"recipe.learning_rate": (5e-4, 5e-3), "lora.r": (4,)}
+    result = study.run()
+    table = result.table
+    assert sorted(set(table.variant)) == [
+        "",
+        "learning_rate=0.0005, r=4",
+        "learning_rate=0.005, r=4",
+    ]
+    key, _ = result.run_of("lora", 32, variant="learning_rate=0.005, r=4")
+    assert (key.size, key.variant) == (32, "learning_rate=0.005, r=4")
+    assert result.best_run()[0].run_id in set(result.runs.run_id)
+    assert "settings tried" in result.answer

@@ -38,7 +38,7 @@ from weft.nn.source import find
 from weft.text.packing import Form
 from weft.text.tokens import Tokens
 from weft.training.inference import Packed
-from weft.training.loop import Judges
+from weft.training.slots import Judges
 
 Checkpoint = Callable[..., Path]
 KINDS = ("bert", "roberta", "distilbert", "electra")

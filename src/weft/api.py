@@ -33,6 +33,8 @@ class Study:
         sizes: training sizes, ascending; or as typed, e.g. `"250:16000:7"`, which is a ladder of 7.
         seeds: how many seeds each size gets.
         methods: any of `lora`, `bitfit`, `full`, `probe`, `tfidf`.
+        grid: values to try of further settings, by the setting's name or its option's, e.g.
+            `{"learning_rate": [5e-4, 1e-3], "pooling": ["cls", "mean"]}`; validation chooses.
         lora: the adapter; a `peft.LoraConfig` is taken as it is.
         out: the study's folder; None: `weft-studies/NAME-BACKBONE`.
         settings: all other settings, as in the TOML that `--show-config` prints, e.g.
@@ -50,6 +52,7 @@ class Study:
         sizes: Sequence[int] | str | None = None,
         seeds: int | None = None,
         methods: Sequence[str] | None = None,
+        grid: Mapping[str, Sequence[Any]] | None = None,
         lora: LoraConfig | LoraSettings | Mapping[str, Any] | None = None,
         out: str | Path | None = None,
         **settings: Any,
@@ -59,6 +62,7 @@ class Study:
             "sizes": sizes if sizes is None or isinstance(sizes, str) else list(sizes),
             "seeds": seeds,
             "methods": None if methods is None else list(methods),
+            "grid": None if grid is None else dict(grid),
             "lora": None if lora is None else _lora(lora),
         }
         if backbone is not None:
@@ -138,7 +142,7 @@ class Result:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row per method and size: mean scores over seeds, their spread and their intervals."""
+        """A row per size and method, or its settings: mean scores, their spread and intervals."""
         return self.gathered.table
 
     @property
@@ -166,19 +170,27 @@ class Result:
             )
         if target is None or target == found.target:
             return found.ahead.said
-        return foreseen(found.view, found.ahead.method, target).said
+        return foreseen(found.main, found.ahead.method, target).said
 
     def best_run(self) -> tuple[RunKey, Outcome]:
         """The run that validation chooses, and what came out of it."""
         return best_run(self.folder)
 
-    def run_of(self, method: str, size: int, seed: int = 0) -> tuple[RunKey, Outcome]:
+    def run_of(
+        self, method: str, size: int, seed: int = 0, variant: str | None = None
+    ) -> tuple[RunKey, Outcome]:
         """One run by its place in the grid, and what came out of it; of several, the latest.
+
+        Args:
+            method: its method.
+            size: training examples.
+            seed: its seed.
+            variant: its settings on the grid, as `runs` and `table` name them; None: any.
 
         Raises:
             StudyError: no such run is finished.
         """
-        return run_of(self.folder, method, size, seed)
+        return run_of(self.folder, method, size, seed, variant)
 
     def best(self) -> Classifier:
         """The model that validation chooses; test never does."""

@@ -156,6 +156,9 @@ class StudyConfig(Settings):
     seeds_at: dict[int, PositiveInt] = {}
     """Another number of seeds at these sizes, e.g. {56000 = 2}."""
     methods: tuple[Method, ...] = ("lora", "probe", "tfidf")
+    grid: dict[str, tuple[int | float | str | tuple[str, ...], ...]] = {}
+    """Values tried of further settings, by dotted name, e.g. {"recipe.learning_rate" =
+    [5e-4, 1e-3]}: every combination of those that a method heeds, at every size and seed."""
     target: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Test accuracy wanted, a share: the report says how many labels it takes. Changes no run."""
     lora: LoraSettings = LoraSettings()

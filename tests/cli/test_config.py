@@ -18,6 +18,7 @@ _LINE = (
     "--batch-size 4 --epochs 3 --weight-decay 0.01 --max-grad-norm 2 "
     "--patience 1 --min-steps 100 --evaluations 10 "
     "--sizes 16,32 --seeds 2 --seeds-at 32:4 --methods lora,tfidf --target 0.9 "
+    "--grid learning-rate=1e-3,2e-3 --grid target-modules=query,key "
     "--slots 3 --strip-width 64 --device cuda --exact"
 )
 EVERYTHING = _LINE.split()
@@ -45,6 +46,7 @@ def test_every_option_arrives() -> None:
         "seeds": 2,
         "seeds_at": {"32": 4},
         "methods": ["lora", "tfidf"],
+        "grid": {"recipe.learning_rate": [1e-3, 2e-3], "lora.target_modules": [["query"], ["key"]]},
         "target": 0.9,
         "data": {
             "source": "reviews.csv",
@@ -105,6 +107,43 @@ def test_a_toml_file_without_a_name_is_not_called_demo() -> None:
     Path("my.toml").write_text('[data]\nsource = "reviews.csv"\n')
     said = weft("study", "my.toml", "--show-config")
     assert tomllib.loads(said.out)["name"] == "reviews"
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_grid_is_typed_axis_by_axis() -> None:
+    words = ("--grid", "rank=4", "--grid", "target-modules=query+value,query", "--grid", "r=8")
+    said = weft("study", "reviews.csv", *words, "--show-config")
+    targets = [["query", "value"], ["query"]]
+    grid = {"lora.r": [4, 8], "lora.target_modules": targets}
+    assert tomllib.loads(said.out)["grid"] == grid
+    Path("my.toml").write_text(said.out, encoding="utf-8")
+    said = weft("study", "my.toml", "--grid", "pooling=cls,mean", "--show-config")
+    assert tomllib.loads(said.out)["grid"] == {**grid, "backbone.pooling": ["cls", "mean"]}
+
+
+@pytest.mark.usefixtures("fresh")
+def test_what_is_wrong_with_a_grid_is_told_with_all_else() -> None:
+    words = ("--grid", "learning-rat=1e-3", "--grid", "rank=0", "--grid", "epochs", "--seeds", "0")
+    said = weft("study", "reviews.csv", *words)
+    assert (said.code, said.out) == (2, "")
+    for part in (
+        "did you mean learning-rate?",
+        "lora.r: Input should be greater than 0",
+        "recipe.epochs has no values",
+        "seeds: ",
+        "remedy: ",
+    ):
+        assert part in said.err, said.err
+    assert not Path("weft-studies").exists()
+
+
+@pytest.mark.usefixtures("fresh")
+def test_one_classifier_is_no_grid() -> None:
+    Path("my.toml").write_text('[data]\nsource = "reviews.csv"\n[grid]\nrank = [4, 8]\n')
+    said = weft("train", "my.toml")
+    assert said.code == 2
+    assert "lora.r" in said.err
+    assert "weft study" in said.err
 
 
 @pytest.mark.usefixtures("fresh")
@@ -239,6 +278,24 @@ def test_a_plan_counts_for_each_method_what_it_trains() -> None:
     for method in ("lora", "bitfit", "full"):
         assert re.search(rf"^{method}\s+32\s+2\s+8$", said.out, re.MULTILINE), said.out
     assert "up to 6 adapters at once; full one by one" in said.out
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_plan_lists_the_grid() -> None:
+    words = ("--grid", "rank=4,8", "--grid", "epochs=2,4", "--methods", "lora,tfidf")
+    said = weft("study", "reviews.csv", *SMALL, *words, "--dry-run")
+    assert said.code == 0, said.err
+    assert "grid      lora.r: 4, 8\ngrid      recipe.epochs: 2, 4\n" in said.out
+    assert re.search(r"^runs\s+20\b", said.out, re.MULTILINE), said.out
+    for name, size, steps in (
+        ("lora (r=4, epochs=2)", 16, "4"),
+        ("lora (r=8, epochs=4)", 32, "16"),
+        ("tfidf", 32, "-"),
+    ):
+        line = rf"^{re.escape(name)}\s+{size}\s+2\s+{steps}$"
+        assert re.search(line, said.out, re.MULTILINE), said.out
+    assert "of 32,546 parameters (6.50%), lora (r=8, epochs=2)" in said.out
+    assert "lora (r=4, epochs=2)\n" in said.out
 
 
 @pytest.mark.usefixtures("fresh")

@@ -95,7 +95,7 @@ class Interrupted:
     def __init__(self, _name: str, materials: Materials) -> None:
         self._method = Tfidf(materials)
 
-    def run(self, items: Sequence[Item]) -> Iterator[MethodEvent]:
+    def run(self, items: Sequence[Item], _before: object) -> Iterator[MethodEvent]:
         yield from self._method.run(items[:2])
         raise KeyboardInterrupt
 
@@ -113,9 +113,9 @@ def test_an_interrupted_study_is_130_and_says_how_to_go_on(
     assert "interrupted" in said.err
     assert said.err.rstrip().splitlines()[-1].strip() == f"weft {' '.join(COMMAND)}"
     with Ledger(Path("weft-studies/reviews-tiny/ledger.sqlite"), readonly=True) as ledger:
-        assert sorted(ledger.statuses().values()) == ["done", "done", "running", "running"]
+        assert sorted(ledger.statuses().values()) == ["done", "done", "planned", "planned"]
 
-    first = begun.copy()
+    assert len(begun) == 2
     said = weft(*COMMAND)
     assert said.code == 0, said.err
-    assert begun == [*first, *first[2:]]
+    assert len(begun) == len(set(begun)) == 4

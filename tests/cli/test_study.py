@@ -277,3 +277,24 @@ def test_a_device_that_is_not_there_is_refused_before_any_work(tmp_path: Path) -
     assert "CUDA" in said.err
     assert "--device" in said.err
     assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.usefixtures("fresh", "no_figures")
+def test_settings_are_tried_side_by_side_and_again_nothing_is_trained() -> None:
+    words = ("study", "reviews.csv", *SMALL, "--methods", "lora,probe")
+    words += ("--grid", "learning-rate=5e-4,5e-3", "--grid", "pooling=cls,mean")
+    said = weft(*words)
+    assert said.code == 0, said.err
+    assert "Settings tried: mean validation accuracy" in said.out
+    assert "lora" in said.err
+    assert "learning_rate=0.005, pooling=mean" in said.err
+    page = (STUDY / "results.md").read_text(encoding="utf-8")
+    assert "Test was looked at by 24 runs (6 settings); choosing used validation alone." in page
+    assert "| probe (pooling=mean) |" in page
+    assert "in their place (recipe.learning rate 0.0005 and 0.005, backbone.pooling" in page
+    again = weft(*words)
+    assert again.code == 0, again.err
+    assert "24 finished before" in again.err
+    assert "  done " not in again.err
+    from_toml = weft("study", str(STUDY / "study.toml"), "--out", str(STUDY))
+    assert "24 finished before" in from_toml.err

@@ -10,7 +10,7 @@ from scipy.stats import t
 from sklearn.metrics import f1_score
 
 from weft.evidence.components import components, degrees_of_freedom
-from weft.evidence.f1 import adapter_f1, f1_interval, weighted_f1
+from weft.evidence.f1 import f1_intervals, weighted_f1
 from weft.evidence.interval import CROSSED, EXAMPLES_ONLY, ONE_ADAPTER
 from weft.randomness import generator_for
 
@@ -42,7 +42,7 @@ def simulated(seeds: int, examples: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("seeds", [3, 6])
 def test_the_variance_is_that_of_the_linearised_score(seeds: int) -> None:
     predicted, labels = simulated(seeds, 800)
-    found = f1_interval(predicted, labels, 2, 1, generator_for("draws"), resamples=8000)
+    found, _ = f1_intervals(predicted, labels, 2, 1, generator_for("draws"), resamples=8000)
     hit = (predicted == 1) & (labels == 1)
     either = (predicted == 1).astype(np.float64) + (labels == 1)
     score = 2 * hit.sum(axis=1) / either.sum(axis=1)
@@ -57,7 +57,7 @@ def test_the_variance_is_that_of_the_linearised_score(seeds: int) -> None:
 
 def test_bounds_are_symmetric_on_the_logits_scale() -> None:
     predicted, labels = simulated(4, 150)
-    found = f1_interval(predicted, labels, 2, 1, generator_for("draws"), level=0.9)
+    found, _ = f1_intervals(predicted, labels, 2, 1, generator_for("draws"), level=0.9)
     low, centre, high = (np.log(x / (1 - x)) for x in (found.low, found.estimate, found.high))
     half = t.ppf(0.95, found.df) * found.standard_error / found.estimate / (1 - found.estimate)
     assert (high - centre, centre - low) == (pytest.approx(half), pytest.approx(half))
@@ -66,7 +66,7 @@ def test_bounds_are_symmetric_on_the_logits_scale() -> None:
 
 def test_one_adapter_varies_with_its_test_set_alone() -> None:
     predicted, labels = simulated(1, 400)
-    found = adapter_f1(predicted[0], labels, 2, 1, generator_for("draws"), resamples=4000)
+    _, (found,) = f1_intervals(predicted, labels, 2, 1, generator_for("draws"), resamples=4000)
     rows = RNG.integers(0, 400, (4000, 400))
     drawn = [f1_score(labels[row], predicted[0, row]) for row in rows[:1500]]
     assert found.standard_error == pytest.approx(np.std(drawn), rel=0.1)
@@ -75,18 +75,19 @@ def test_one_adapter_varies_with_its_test_set_alone() -> None:
 
 def test_below_three_seeds_training_noise_is_not_measured() -> None:
     predicted, labels = simulated(2, 100)
-    assert f1_interval(predicted, labels, 2, None, generator_for("d")).noise == EXAMPLES_ONLY
+    found, _ = f1_intervals(predicted, labels, 2, None, generator_for("d"))
+    assert found.noise == EXAMPLES_ONLY
 
 
 def test_draws_come_from_the_generator_alone_and_in_pieces(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     predicted, labels = simulated(3, 90)
-    whole = f1_interval(predicted, labels, 2, None, generator_for("d"), resamples=50)
-    assert whole == f1_interval(predicted, labels, 2, None, generator_for("d"), resamples=50)
-    assert whole != f1_interval(predicted, labels, 2, None, generator_for("e"), resamples=50)
+    whole = f1_intervals(predicted, labels, 2, None, generator_for("d"), resamples=50)
+    assert whole == f1_intervals(predicted, labels, 2, None, generator_for("d"), resamples=50)
+    assert whole != f1_intervals(predicted, labels, 2, None, generator_for("e"), resamples=50)
     monkeypatch.setattr("weft.evidence.f1._AT_ONCE", 90 * 7)
-    assert whole == f1_interval(predicted, labels, 2, None, generator_for("d"), resamples=50)
+    assert whole == f1_intervals(predicted, labels, 2, None, generator_for("d"), resamples=50)
 
 
 @pytest.mark.parametrize("positive", [1, None])
@@ -94,7 +95,7 @@ def test_draws_come_from_the_generator_alone_and_in_pieces(
 def test_where_nothing_varies_there_is_no_interval(positive: int | None, mistaken: bool) -> None:
     labels = np.array([0, 1] * 20)
     predicted = np.tile(1 - labels if mistaken else labels, (3, 1))
-    found = f1_interval(predicted, labels, 2, positive, generator_for("d"))
+    found, _ = f1_intervals(predicted, labels, 2, positive, generator_for("d"))
     assert not found.offered
     assert found.estimate == (0.0 if mistaken else 1.0)
     assert found.noise.startswith("no interval")

@@ -21,7 +21,7 @@ from weft.evidence.intervals import (
     loss_interval,
 )
 from weft.evidence.proportion import score_ends
-from weft.evidence.recipe import adapter_intervals, recipe_intervals
+from weft.evidence.recipe import score_intervals
 from weft.randomness import generator_for
 
 RNG = generator_for("tests", "intervals")
@@ -189,8 +189,8 @@ def test_a_recipes_scores_from_probabilities() -> None:
     labels = RNG.integers(0, 2, 60)
     of_one = np.clip(labels + 0.45 * RNG.standard_normal((4, 60)), 0.02, 0.98)
     probabilities = np.stack([1 - of_one, of_one], axis=2)
-    found = recipe_intervals(probabilities, labels, 1, generator_for("a"))
-    alone = adapter_intervals(probabilities[2], labels, 1, generator_for("a"))
+    found, adapters = score_intervals(probabilities, labels, 1, generator_for("a"))
+    alone = adapters[2]
     assert found.accuracy.estimate == pytest.approx(((of_one > 0.5) == labels).mean())
     assert alone.loss.estimate == pytest.approx(log_loss(labels, of_one[2]))
     for interval in (found.accuracy, found.f1, found.loss):

@@ -19,7 +19,7 @@ from transformers import AutoModel, AutoModelForSequenceClassification, AutoToke
 from weft.config import StudyConfig
 from weft.errors import AdapterError, BackboneError
 from weft.methods import Materials, make
-from weft.methods.base import Done, Item
+from weft.methods.base import Before, Done, Item
 from weft.methods.lora import Lora
 from weft.methods.predictor import load_predictor
 from weft.nn.bank import Bank
@@ -318,3 +318,27 @@ def test_an_encoder_without_biases_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(BackboneError, match="BitFit cannot train ModernBert") as caught:
         Bank(tiny.backbone(encoder), "biases", 1)
     assert "leave bitfit out" in caught.value.remedy
+
+
+def test_a_probe_computes_features_for_what_was_made_before_too(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Texts that are computed together round together: the company must not depend on a break."""
+    from weft.methods import probe
+
+    seen: list[int] = []
+    features = probe.features
+
+    def spy(bank: Bank, tokens: Any) -> Any:
+        seen.append(len(tokens))
+        return features(bank, tokens)
+
+    monkeypatch.setattr(probe, "features", spy)
+    materials = place.materials()
+    whole = ends("probe", materials)
+    together, seen[:] = seen.copy(), []
+    before = Before(made=ITEMS[:2])
+    events = list(make("probe", materials).run(ITEMS[2:], before))
+    assert seen == together
+    (done,) = (event for event in events if isinstance(event, Done))
+    np.testing.assert_array_equal(done.test, whole["other"].test)

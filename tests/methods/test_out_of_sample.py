@@ -20,8 +20,8 @@ from weft.study.presets import resolve
 from weft.study.runner import open_data
 from weft.training.events import RunEnd
 from weft.training.inference import Packed
-from weft.training.loop import Judges, train
-from weft.training.slots import Job
+from weft.training.loop import train
+from weft.training.slots import Job, Judges
 
 
 @pytest.fixture(scope="module")

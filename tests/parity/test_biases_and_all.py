@@ -18,8 +18,8 @@ from weft.nn.shapes import Update
 from weft.text.packing import pack
 from weft.training.events import EpochEnd, RunEnd, RunFailed
 from weft.training.inference import Packed
-from weft.training.loop import Judges, train
-from weft.training.slots import Job, Slot
+from weft.training.loop import train
+from weft.training.slots import Job, Judges, Slot
 
 from ..close import TOLERANCE, assert_all_close, assert_close
 from ..tiny import CLASSES, KINDS, Checkpoint, bank, examples, gradients, judges, labels

@@ -205,7 +205,10 @@ def predicted(
 
 @pytest.fixture
 def make_predicted(tmp_path: Path) -> MakeStudy:
-    """As `make_study`, with predictions that the ledger's scores are those of."""
+    """As `make_study`, with predictions that the ledger's scores are those of.
+
+    `tried`: by method, its settings on a grid, and how much less each starts below its ceiling.
+    """
 
     def make(
         name: str = "study",
@@ -219,11 +222,13 @@ def make_predicted(tmp_path: Path) -> MakeStudy:
         spread: float = 0.004,
         epochs: int = 5,
         facts: dict[str, Any] | None = None,
+        tried: dict[str, dict[str, float]] | None = None,
     ) -> Path:
         folder = tmp_path / name
         keys = [
-            RunKey(f"{method}-{size}-{seed}", method, size, seed)
+            RunKey(f"{method}-{size}-{seed}{variant}", method, size, seed, variant)
             for method in methods
+            for variant in (tried or {}).get(method, {"": 0.0})
             for size in sizes
             for seed in range((seeds_at or {}).get((method, size), seeds))
         ]
@@ -235,8 +240,9 @@ def make_predicted(tmp_path: Path) -> MakeStudy:
                 ledger.start(key.run_id)
                 for row in epoch_rows(key, epochs) if key.method in ("lora", "full") else ():
                     ledger.epoch(key.run_id, row)
+                own = rises - (tried or {}).get(key.method, {}).get(key.variant, 0.0)
                 made = {
-                    split: predicted(key, split, count, rises, spread)
+                    split: predicted(key, split, count, own, spread)
                     for split, count in (("validation", examples // 2), ("test", examples))
                 }
                 place = folder / "runs" / key.run_id

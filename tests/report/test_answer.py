@@ -36,7 +36,7 @@ def first(found: Gathered) -> str:
 
 def said_of(view: StudyView) -> str:
     """The first paragraph where no run's predictions are there."""
-    return answer(view, {}, compared({}), None, {}, None)[0]
+    return answer(view, chosen(view), {}, compared({}), None, {}, None)[0]
 
 
 def test_a_gain_whose_interval_excludes_zero(make_predicted: MakeStudy) -> None:

@@ -97,7 +97,7 @@ def test_the_page_says_what_the_intervals_are(make_predicted: MakeStudy) -> None
     assert interval.low is not None
     assert interval.high is not None
     assert f" % ({100 * interval.low:.1f} to {100 * interval.high:.1f}) |" in small
-    assert "Test was looked at 11 times" in page
+    assert "Test was looked at by 11 runs (2 settings); choosing used validation alone." in page
     assert "this one saved model's own score" in page
 
 

@@ -9,7 +9,16 @@ import pytest
 
 from weft.errors import StudyError
 from weft.evidence.scores import Scores
-from weft.study.choice import LEDGER, MODEL, best_run, model_folder
+from weft.study.choice import (
+    LEDGER,
+    MODEL,
+    Tried,
+    best_run,
+    model_folder,
+    run_of,
+    winning_cells,
+    winning_variants,
+)
 from weft.study.ledger import Ledger
 from weft.study.record import Outcome, RunKey
 
@@ -106,3 +115,62 @@ def test_a_study_that_is_written_meanwhile_is_read_as_one(tmp_path: Path) -> Non
     with Ledger(folder / LEDGER) as writer:
         writer.plan([RunKey("b", "lora", 16, 7)])
         assert best_run(folder)[0].run_id == "a"
+
+
+# Among settings of one method
+
+
+def tried(runs: dict[tuple[str, int], tuple[float, float]]) -> list[Tried]:
+    return [Tried("lora", name, size, *score) for (name, size), score in runs.items()]
+
+
+def test_a_size_has_a_winner_and_so_have_all_sizes_together() -> None:
+    runs = tried(
+        {
+            ("a", 16): (0.9, 0.5),
+            ("b", 16): (0.8, 0.1),
+            ("a", 32): (0.9, 0.5),
+            ("b", 32): (0.98, 0.1),
+        }
+    )
+    assert winning_cells(runs) == {("lora", 16): "a", ("lora", 32): "b"}
+    assert winning_variants(runs) == {"lora": "a"}
+
+
+def test_equal_accuracies_are_told_apart_by_loss() -> None:
+    runs = tried({("a", 16): (0.9, 0.5), ("b", 16): (0.9, 0.4), ("c", 16): (0.9, 0.4)})
+    assert winning_cells(runs) == {("lora", 16): "b"}
+    assert winning_variants(runs) == {"lora": "b"}
+
+
+def test_a_setting_that_broke_at_a_size_is_no_candidate_for_all() -> None:
+    runs = tried({("a", 16): (0.99, 0.1), ("b", 16): (0.8, 0.5), ("b", 32): (0.6, 0.6)})
+    assert winning_variants(runs) == {"lora": "b"}
+
+
+def test_settings_are_compared_at_the_sizes_that_they_share() -> None:
+    """One more small size would pull a mean down."""
+    runs = tried(
+        {("a", 16): (0.6, 1), ("a", 32): (0.9, 1), ("b", 32): (0.8, 1), ("b", 64): (0.99, 1)}
+    )
+    assert winning_variants(runs) == {"lora": "a"}
+
+
+def test_settings_of_one_method_are_cells_of_their_own(tmp_path: Path) -> None:
+    """Not the mean over both: the better setting's, and of its seeds the lowest loss."""
+    with Ledger(tmp_path / LEDGER) as ledger:
+        keys = [RunKey(f"{v}{s}", "lora", 16, s, v) for v in ("a", "b") for s in (0, 1)]
+        ledger.plan([*keys, RunKey("p", "probe", 16, 0)])
+    rest = {"epochs": 1, "best_epoch": 1, "seconds": 1.0, "examples_per_second": 1.0}
+    values = {"a0": (0.5, 0.1), "a1": (0.5, 0.1), "b0": (0.9, 0.6), "b1": (0.9, 0.5)}
+    with Ledger(tmp_path / LEDGER) as ledger:
+        for name, (accuracy, loss) in {**values, "p": (0.8, 0.1)}.items():
+            ledger.start(name)
+            own, test = scores(accuracy, loss), scores(1 - accuracy, loss)
+            ledger.finish(name, Outcome(own, test, 1, 2, **rest))  # pyright: ignore
+    key, _ = best_run(tmp_path)
+    assert (key.run_id, key.variant, key.name) == ("b1", "b", "lora (b)")
+    assert run_of(tmp_path, "lora", 16, 0)[0].run_id == "b0"
+    assert run_of(tmp_path, "lora", 16, 0, "a")[0].run_id == "a0"
+    with pytest.raises(StudyError, match="no finished run"):
+        run_of(tmp_path, "lora", 16, 0, "c")

@@ -267,6 +267,7 @@ def first_schema(path: Path) -> None:
     db = sqlite3.connect(path)
     for column in ("peak_memory_bytes", "model_bytes"):
         db.execute(f"ALTER TABLE outcomes DROP COLUMN {column}")
+    db.execute("ALTER TABLE runs DROP COLUMN variant")
     db.execute("PRAGMA user_version = 1")
     db.commit()
     db.close()
@@ -285,6 +286,8 @@ def test_an_older_ledger_opens_and_lacks_only_what_it_never_had(path: Path, read
         assert ledger.outcome("b1") == known
         assert ledger.runs().model_bytes.isna().all()
         assert ledger.runs().trainable[0] == OUTCOME.trainable
+        assert set(ledger.runs().variant) == {""}
+        assert ledger.keys() == KEYS
     if readonly:
         assert path.read_bytes() == before
         return
@@ -293,6 +296,18 @@ def test_an_older_ledger_opens_and_lacks_only_what_it_never_had(path: Path, read
         ledger.start("a2")
         ledger.finish("a2", OUTCOME)
         assert (ledger.outcome("b1"), ledger.outcome("a2")) == (known, OUTCOME)
+
+
+def test_a_run_takes_the_name_that_the_last_plan_gives_its_settings(path: Path) -> None:
+    with Ledger(path) as ledger:
+        ledger.plan([RunKey("a", "lora", 16, 0)])
+        ledger.start("a")
+        ledger.finish("a", OUTCOME)
+        tried = [RunKey("a", "lora", 16, 0, "r=8"), RunKey("b", "lora", 16, 0, "r=4")]
+        ledger.plan(tried)
+        assert ledger.keys() == tried
+        assert ledger.runs().variant.tolist() == ["r=8", "r=4"]
+        assert ledger.statuses() == {"a": "done", "b": "planned"}
 
 
 def test_a_newer_schema_is_refused(path: Path) -> None:
@@ -377,3 +392,61 @@ def test_a_second_writer_is_told_to_wait(path: Path) -> None:
         first._db.execute("COMMIT")
         second.start("b1")
         assert first.statuses()["b1"] == "running"
+
+
+def test_what_is_written_together_is_there_together(path: Path) -> None:
+    with Ledger(path) as ledger, Ledger(path, readonly=True) as reader:
+        ledger.plan(KEYS)
+
+        def broken() -> None:
+            with ledger.together():
+                ledger.start("b1")
+                ledger.set_facts({"a": 1})
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            broken()
+        assert reader.statuses()["b1"] == "planned"
+        assert reader.facts() == {}
+        with ledger.together():
+            ledger.start("b1")
+            ledger.set_facts({"a": 1})
+            assert reader.statuses()["b1"] == "planned"
+        assert reader.statuses()["b1"] == "running"
+        ledger.drop_fact("a")
+        assert reader.facts() == {}
+
+
+def test_going_back_withdraws_what_came_after(path: Path) -> None:
+    with Ledger(path) as ledger:
+        ledger.plan(KEYS)
+        for key in KEYS:
+            ledger.start(key.run_id)
+            ledger.epoch(key.run_id, EPOCH)
+            ledger.epoch(key.run_id, replace(EPOCH, epoch=2, step=8))
+        ledger.finish("b1", OUTCOME)
+        ledger.fail("a2", "broken")
+        ledger.finish("c3", OUTCOME)
+        ledger.go_back({"b1": 4, "a2": None})
+        assert ledger.statuses() == {"b1": "running", "a2": "planned", "c3": "done"}
+        assert ledger.epochs("b1") == [EPOCH]
+        assert ledger.epochs("a2") == []
+        assert ledger.outcome("b1") is None
+        assert ledger.outcome("c3") == OUTCOME
+        assert ledger.runs().error.isna().all()
+        ledger.finish("b1", OUTCOME)
+        assert ledger.outcome("b1") == OUTCOME
+
+
+def test_only_a_plan_is_forgotten(path: Path) -> None:
+    with Ledger(path) as ledger:
+        ledger.plan(KEYS)
+        ledger.set_facts({"a": 1})
+        ledger.forget()
+        assert ledger.keys() == []
+        assert ledger.facts() == {}
+        ledger.plan(KEYS)
+        ledger.start("b1")
+        with pytest.raises(AssertionError, match="has begun"):
+            ledger.forget()
+        assert len(ledger.keys()) == 3

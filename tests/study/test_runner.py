@@ -15,16 +15,9 @@ from tests.cli.command import outcomes, reviews, tree, write_csv
 from weft.config import StudyConfig
 from weft.errors import ConfigError, StudyError
 from weft.study.ledger import Ledger
+from weft.study.notices import Begun, Opened, RunDone, Working
 from weft.study.presets import resolve
-from weft.study.runner import (
-    Begun,
-    Opened,
-    RunDone,
-    Working,
-    open_data,
-    run_study,
-    typed_command,
-)
+from weft.study.runner import open_data, run_study, typed_command
 from weft.training.events import EpochEnd, Stepped
 
 
@@ -274,3 +267,87 @@ def test_the_facts_count_the_labels(place: Path, tmp_path: Path) -> None:
         counts = ledger.facts()["data"]["label_counts"]
     assert counts["pool"] == np.bincount(splits.pool.labels).tolist()
     assert counts["train"] == {"16": [8, 8], "24": [12, 12]}
+
+
+# A grid of settings
+
+
+def test_a_grid_makes_what_plain_studies_make(place: Path, tmp_path: Path) -> None:
+    """Same ids, bit for bit the same models; the grid's banks are shared where they can be."""
+    bank = {"exact": True}
+    grid = {"learning_rate": [1e-3, 5e-3], "rank": [2, 8], "pooling": ["cls", "mean"]}
+    methods = ["lora", "bitfit", "full", "probe", "tfidf"]
+    tried = config(place, grid=grid, bank=bank, methods=methods, sizes=[16], seeds=1)
+    events = run(tried, tmp_path / "grid")
+    assert sum(isinstance(event, RunDone) for event in events) == 8 + 2 * 3 + 1
+    working = [event.what for event in events if isinstance(event, Working)]
+    assert sum("lora: 2 runs of 2 settings" in what for what in working) == 4
+    alone = config(
+        place,
+        backbone={"name": str(place / "tiny"), "precision": "float32", "pooling": "mean"},
+        recipe={"epochs": 2, "batch_size": 8, "learning_rate": 5e-3},
+        lora={"r": 2},
+        bank=bank,
+        methods=methods,
+        sizes=[16],
+        seeds=1,
+    )
+    run(alone, tmp_path / "alone")
+    ours, theirs = models(tmp_path / "grid"), models(tmp_path / "alone")
+    assert theirs.items() <= ours.items()
+    with Ledger(tmp_path / "grid" / "ledger.sqlite", readonly=True) as ledger:
+        variants = {key.run_id: key.variant for key in ledger.keys()}  # noqa: SIM118
+        pooling = ledger.facts()["backbone"]["pooling"]
+    for run_id in outcomes(tmp_path / "alone"):
+        if run_id.startswith("lora"):
+            assert variants[run_id] == "learning_rate=0.005, r=2, pooling=mean"
+    assert pooling == "cls and mean"
+
+
+def test_a_grid_grows_and_goes_on(place: Path, tmp_path: Path) -> None:
+    run(config(place, sizes=[16]), tmp_path)
+    before = outcomes(tmp_path)
+    rates = [2e-3, 1e-3]  # the first is that of the plain study
+    grown = config(place, sizes=[16], grid={"learning_rate": rates})
+    events = run(grown, tmp_path)
+    assert sum(isinstance(event, RunDone) for event in events) == 2
+    after = outcomes(tmp_path)
+    assert len(after) == 4
+    assert before.items() <= after.items()
+    assert not any(isinstance(event, RunDone) for event in run(grown, tmp_path))
+    with Ledger(tmp_path / "ledger.sqlite", readonly=True) as ledger:
+        named = {key.run_id: key.variant for key in ledger.keys()}  # noqa: SIM118
+    assert {named[run_id] for run_id in before} == {"learning_rate=0.002"}
+    assert set(named.values()) == {"learning_rate=0.002", "learning_rate=0.001"}
+
+
+def test_a_grid_that_was_stopped_ends_as_one_that_was_not(place: Path, tmp_path: Path) -> None:
+    over = {"learning_rate": [1e-3, 5e-3], "rank": [2, 8]}
+    bank = {"exact": True, "slots": 2}
+    tried = config(place, sizes=[16], bank=bank, grid=over)
+    run(tried, tmp_path / "whole")
+    seen: list[str] = []
+
+    def stop(event: object) -> None:
+        if isinstance(event, RunDone):
+            seen.append(event.key.run_id)
+        if len(seen) == 5:  # within the second bank
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(tried, tmp_path / "stopped", stop, "typed")
+    with Ledger(tmp_path / "stopped" / "ledger.sqlite", readonly=True) as ledger:
+        kept = [run_id for run_id, status in ledger.statuses().items() if status == "done"]
+    events = run(tried, tmp_path / "stopped")
+    again = [event.key.run_id for event in events if isinstance(event, RunDone)]
+    assert again
+    assert sorted([*kept, *again]) == sorted(outcomes(tmp_path / "whole"))
+    assert models(tmp_path / "stopped") == models(tmp_path / "whole")
+
+
+def test_a_setting_that_breaks_leaves_the_others(place: Path, tmp_path: Path) -> None:
+    tried = config(place, sizes=[16], seeds=1, grid={"learning_rate": [1e-3, 1e30]})
+    assert not run_study(tried, tmp_path, lambda _: None, "typed")
+    with Ledger(tmp_path / "ledger.sqlite", readonly=True) as ledger:
+        status = {key.variant: ledger.statuses()[key.run_id] for key in ledger.keys()}  # noqa: SIM118
+    assert status == {"learning_rate=0.001": "done", "learning_rate=1e+30": "failed"}

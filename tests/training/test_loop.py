@@ -16,8 +16,8 @@ from weft.randomness import seed_for
 from weft.study.plan import steps_of
 from weft.training.events import EpochEnd, Event, RunEnd, Stepped
 from weft.training.inference import Packed, cross_entropy, logits_of, probabilities
-from weft.training.loop import Judges, train
-from weft.training.slots import Job, Slot
+from weft.training.loop import train
+from weft.training.slots import Job, Judges, Slot
 
 from ..tiny import Checkpoint, bank, examples, labels
 

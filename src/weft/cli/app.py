@@ -60,7 +60,7 @@ def main() -> None:
 
             again = typed_command()
             print(
-                f"\ninterrupted; what was finished is kept. The same command goes on:\n  {again}",
+                f"\ninterrupted; the same command goes on from where it was:\n  {again}",
                 file=sys.stderr,
             )
         raise

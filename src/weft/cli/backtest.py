@@ -51,9 +51,10 @@ def print_backtests(folders: Sequence[Path], *, as_json: bool) -> None:
 def _tested(folder: Path) -> list[Summary]:
     from weft.report import read
     from weft.report.forecast import backtest, needs
+    from weft.report.grid import of_main_settings
     from weft.report.rows import done, method_rank
 
-    view = read(folder)
+    view = of_main_settings(read(folder))
     methods = sorted({row["method"] for row in done(view.runs)}, key=method_rank)
     found = backtest(view, methods)
     if not found:

@@ -79,10 +79,10 @@ def check(
     found = audit(read, splits)
     errors = None
     if labels:
-        from weft.cli.check_progress import FoldProgress
+        from weft.cli.check_progress import fold_progress
         from weft.study.label_errors import find_label_errors
 
-        with FoldProgress(quiet=quiet) as watch:
+        with fold_progress(quiet=quiet) as watch:
             errors = find_label_errors(config, read, splits, labels_by, labels_size, watch=watch)
     whole = {
         "schema": 1,

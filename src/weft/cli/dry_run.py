@@ -11,6 +11,8 @@ from weft.config import StudyConfig
 from weft.errors import WeftError
 from weft.study.plan import STEPPED, steps_of
 from weft.study.presets import departures
+from weft.study.record import cell_name
+from weft.study.variants import shown, variants
 
 
 def print_plan(config: StudyConfig, folder: Path) -> None:
@@ -68,9 +70,11 @@ def _parameters(console: Console, config: StudyConfig, classes: int) -> None:
     updates: dict[str, Update] = {"lora": config.lora, "bitfit": "biases", "full": "all"}
     shown = [method for method in STEPPED if method in config.methods] or ["lora"]
     counts = {method: count_parameters(model, head, updates[method]) for method in shown}
+    if config.grid:
+        counts = _by_settings(config, classes, shown)
     heading = "trains"
     for method, (trainable, total, _) in counts.items():
-        which = f", {method}" if len(shown) > 1 else ""
+        which = f", {method}" if len(counts) > 1 else ""
         share = f"{trainable:,} of {total:,} parameters ({trainable / total:.2%})"
         console.print(f"{heading:<10}{share}{which}")
         heading = ""
@@ -83,17 +87,40 @@ def _parameters(console: Console, config: StudyConfig, classes: int) -> None:
     )
 
 
+def _by_settings(
+    config: StudyConfig, classes: int, methods: list[str]
+) -> dict[str, tuple[int, int, int]]:
+    """Parameters of each method, setting by setting where they train different numbers."""
+    from weft.nn.shapes import Update, count_parameters
+    from weft.nn.skeleton import skeleton
+
+    found: dict[str, tuple[int, int, int]] = {}
+    for method in methods:
+        own: dict[str, tuple[int, int, int]] = {}
+        for variant in variants(config, method):
+            model, head, _ = skeleton(variant.config.backbone, classes)
+            updates: dict[str, Update] = {"bitfit": "biases", "full": "all"}
+            update = updates.get(method, variant.config.lora)
+            own[cell_name(method, variant.label)] = count_parameters(model, head, update)
+        found |= own if len(set(own.values())) > 1 else {method: next(iter(own.values()))}
+    return found
+
+
 def _runs(console: Console, config: StudyConfig, sizes: tuple[int, ...] | None) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("method", "size", "seeds", "steps at most"):
         table.add_column(heading, justify="left" if heading == "method" else "right")
     count = 0
     for method in config.methods:
-        for size in sizes or ():
-            seeds = config.seeds_at.get(size, config.seeds)
-            count += seeds
-            steps = f"{steps_of(config, size):,}" if method in STEPPED else "-"
-            table.add_row(method, f"{size:,}", str(seeds), steps)
+        for variant in variants(config, method):
+            for size in sizes or ():
+                seeds = config.seeds_at.get(size, config.seeds)
+                count += seeds
+                steps = f"{steps_of(variant.config, size):,}" if method in STEPPED else "-"
+                name = cell_name(method, variant.label)
+                table.add_row(name, f"{size:,}", str(seeds), steps)
+    for setting, values in config.grid.items():
+        console.print(f"grid      {setting}: {', '.join(map(shown, values))}")
     together = f"up to {config.bank.slots} adapters at once"
     alone = "; full one by one" if "full" in config.methods else ""
     console.print(f"runs      {count}, {together}{alone}")

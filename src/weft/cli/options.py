@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ import typer
 
 from weft.data.sizes import sizes_of
 from weft.errors import ConfigError
+from weft.study.places import PLACES, place_of
 
 _DATA, _MODEL, _RECIPE, _GRID, _BANK, _OUT = (
     "Data",
@@ -142,6 +143,14 @@ SeedsAt = Annotated[
 Methods = Annotated[
     str | None, _option("--methods", help="Any of lora,bitfit,full,probe,tfidf.", panel=_GRID)
 ]
+Grid = Annotated[
+    list[str] | None,
+    _option(
+        "--grid",
+        help="Values to try of a further setting, e.g. learning-rate=5e-4,1e-3; may be repeated.",
+        panel=_GRID,
+    ),
+]
 Target = Annotated[
     float | None,
     _option(
@@ -175,46 +184,6 @@ Json = Annotated[
     bool, typer.Option("--json", help="Results as JSON on standard output.", rich_help_panel=_OUT)
 ]
 
-_PLACES = {
-    "folder": "data.folder",
-    "text": "data.text",
-    "text_pair": "data.text_pair",
-    "label": "data.label",
-    "positive": "data.positive",
-    "validation_size": "data.validation_size",
-    "validation": "data.validation",
-    "balance": "data.balance",
-    "backbone": "backbone.name",
-    "revision": "backbone.revision",
-    "pooling": "backbone.pooling",
-    "precision": "backbone.precision",
-    "max_length": "backbone.max_length",
-    "r": "lora.r",
-    "lora_alpha": "lora.lora_alpha",
-    "lora_dropout": "lora.lora_dropout",
-    "target_modules": "lora.target_modules",
-    "learning_rate": "recipe.learning_rate",
-    "bitfit_learning_rate": "bitfit.learning_rate",
-    "full_learning_rate": "full.learning_rate",
-    "batch_size": "recipe.batch_size",
-    "epochs": "recipe.epochs",
-    "weight_decay": "recipe.weight_decay",
-    "max_grad_norm": "recipe.max_grad_norm",
-    "patience": "recipe.patience",
-    "min_steps": "recipe.min_steps",
-    "evaluations": "recipe.evaluations",
-    "sizes": "sizes",
-    "seeds": "seeds",
-    "seeds_at": "seeds_at",
-    "methods": "methods",
-    "target": "target",
-    "slots": "bank.slots",
-    "device": "bank.device",
-    "strip_width": "bank.strip_width",
-    "exact": "bank.exact",
-}
-"""Where in the configuration each option goes."""
-
 
 def settings(given: Mapping[str, Any]) -> dict[str, Any]:
     """The tree of settings that the given options describe; what was not given is absent.
@@ -223,7 +192,7 @@ def settings(given: Mapping[str, Any]) -> dict[str, Any]:
         ConfigError: a list of numbers is none.
     """
     tree: dict[str, Any] = {}
-    for option, place in _PLACES.items():
+    for option, place in PLACES.items():
         value = given.get(option)
         if value is None:
             continue
@@ -238,7 +207,19 @@ def settings(given: Mapping[str, Any]) -> dict[str, Any]:
         for name in above:
             below = below.setdefault(name, {})
         below[leaf] = value
+    if given.get("grid"):
+        tree["grid"] = _axes(given["grid"])
     return tree
+
+
+def _axes(typed: Sequence[str]) -> dict[str, str]:
+    """Values as typed by name; what is wrong with them is told with all other faults."""
+    axes: dict[str, str] = {}
+    for text in typed:
+        name, _, values = text.partition("=")
+        place = place_of(name)
+        axes[place] = f"{axes[place]},{values}" if place in axes else values
+    return axes
 
 
 def _pair(text: str) -> tuple[int, int]:

@@ -11,8 +11,8 @@ from rich.markup import escape
 from weft.api import Result
 from weft.report.answer import between
 from weft.report.rows import withheld
+from weft.study.notices import Opened
 from weft.study.record import Outcome, RunKey
-from weft.study.runner import Opened
 
 if TYPE_CHECKING:
     from weft.report import Gathered
@@ -23,7 +23,7 @@ def print_result(result: Result, opened: Opened | None, *, as_json: bool, quiet:
     if as_json:
         print((result.folder / "results.json").read_text(encoding="utf-8"), end="")
         return
-    from weft.report.tables import render, render_costs
+    from weft.report.tables import render, render_costs, render_grid
 
     console = Console(highlight=False, soft_wrap=True)
     found = result.gathered
@@ -34,6 +34,10 @@ def print_result(result: Result, opened: Opened | None, *, as_json: bool, quiet:
     for paragraph in more:
         console.print(escape(paragraph))
     _print_comparisons(console, found)
+    tried = render_grid(table)
+    if tried is not None:
+        console.print()
+        console.print(tried)
     console.print()
     if len(table):
         console.print(render_costs(table))
@@ -56,7 +60,7 @@ def print_result(result: Result, opened: Opened | None, *, as_json: bool, quiet:
     if finished:
         key, outcome = result.best_run()
         console.print(
-            f"\nBest model by validation: {key.method} at {key.size:,}, seed {key.seed} "
+            f"\nBest model by validation: {key.name} at {key.size:,}, seed {key.seed} "
             f"({outcome.validation.accuracy:.1%} there)"
         )
         if not withheld(found.view.facts):
@@ -68,13 +72,11 @@ def print_result(result: Result, opened: Opened | None, *, as_json: bool, quiet:
 
 def _print_comparisons(console: Console, found: Gathered) -> None:
     """Those that bear on the answer; the page has them all."""
-    from weft.report.answer import chosen
     from weft.report.comparisons import equalities
 
-    who = chosen(found.view)
-    if who is None or not found.compared.family.comparisons:
+    who, every = found.chosen, found.compared.family.comparisons
+    if who is None or not every:
         return
-    every = found.compared.family.comparisons
     said = found.compared.of(who.method, who.sizes[-1])
     console.print("\n[bold]Differences[/] in test accuracy, 95 % intervals by Holm's procedure")
     for text in said:
@@ -110,7 +112,7 @@ def _print_predictions(console: Console, result: Result, opened: Opened) -> None
     chosen = [*first, *other, *sorted(wrong, key=lambda k: -sure[k])[: 3 - len(first + other)]]
     count = {1: "One", 2: "Two", 3: "Three"}[len(chosen)]
     heading = f"[bold]{count} test sentences[/] read by the best model"
-    console.print(f"{heading} ({key.method}, {key.size:,} labels)")
+    console.print(f"{heading} ({key.name}, {key.size:,} labels)")
     for k in chosen:
         mark = "[green]right[/]" if predicted[k] == truth[k] else "[red]wrong[/]"
         said = f"{predicted[k]} {sure[k]:.0%}"

@@ -11,8 +11,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from weft.study.notices import Begun, Opened, RunDone, Working
 from weft.study.plan import STEPPED, steps_of
-from weft.study.runner import Begun, Opened, RunDone, Working
+from weft.study.variants import config_of
 
 
 class Progress:
@@ -101,11 +102,14 @@ class Progress:
         kept = f", {done} finished before" if done else ""
         self._console.print(f"  {len(event.keys)} runs{kept}")
         for key in event.keys:
-            self._sizes[key.run_id] = f"{key.method:<6} {key.size:>7,}  seed {key.seed}"
+            words = f"{key.method:<6} {key.size:>7,}  seed {key.seed}"
+            self._sizes[key.run_id] = f"{words}  {key.variant}" if key.variant else words
         self._left = {
-            key.run_id: steps_of(config, key.size) * config.recipe.batch_size
+            key.run_id: (steps_of(own, key.size) - event.steps.get(key.run_id, 0))
+            * own.recipe.batch_size
             for key in event.waiting
             if key.method in STEPPED
+            for own in [config_of(config, key)]
         }
 
     def _step(self, event: Any) -> None:

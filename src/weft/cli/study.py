@@ -38,6 +38,7 @@ def study(
     seeds: o.Seeds = None,
     seeds_at: o.SeedsAt = None,
     methods: o.Methods = None,
+    grid: o.Grid = None,
     target: o.Target = None,
     slots: o.Slots = None,
     device: o.Device = None,

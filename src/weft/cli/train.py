@@ -59,12 +59,18 @@ def train(
     from weft.classifier import load
     from weft.cli.outcome import print_model
     from weft.cli.progress import Progress
-    from weft.errors import TrainingError
+    from weft.errors import ConfigError, TrainingError
     from weft.study.choice import MODEL
     from weft.study.presets import merged, resolve
     from weft.study.runner import open_data, typed_command
 
     config = resolve(data, given)
+    if config.grid:
+        raise ConfigError(
+            "weft train makes one classifier, and these settings are a grid",
+            found=", ".join(config.grid),
+            remedy="try them with `weft study`, or leave the grid out",
+        )
     largest = size or open_data(config.model_copy(update={"sizes": None})).splits.available
     config = resolve(data, merged(given, {"sizes": [largest]}))
     with Progress(quiet=quiet) as progress:

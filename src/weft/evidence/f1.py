@@ -26,63 +26,6 @@ _AT_ONCE = 2**22
 """Weights held in memory at a time: 32 MiB."""
 
 
-def f1_interval(
-    predicted: NDArray[np.int64],
-    labels: NDArray[np.int64],
-    classes: int,
-    positive: int | None,
-    generator: np.random.Generator,
-    *,
-    level: float = 0.95,
-    resamples: int = 1000,
-) -> Interval:
-    """Interval of a recipe's F1: the mean over seeds, a t interval of its logit.
-
-    On the logit's scale the bounds stay within 0 and 1. Below three seeds the examples' noise alone
-    is covered. Where the variance comes out as zero (no mistake, or nothing right), no interval is
-    offered: the bootstrap cannot see what did not occur.
-
-    Args:
-        predicted: (S, n) the class that each seed gives each example, 0 to C - 1; n at least 2.
-        labels: (n,) true classes.
-        classes: C.
-        positive: the positive class where C is 2; None: the macro average, as in `metrics.score`.
-        generator: draws the resamples.
-        level: nominal, 0 to 1.
-        resamples: how many draws of the test examples.
-    """
-    return f1_intervals(
-        predicted, labels, classes, positive, generator, level=level, resamples=resamples
-    )[0]
-
-
-def adapter_f1(
-    predicted: NDArray[np.int64],
-    labels: NDArray[np.int64],
-    classes: int,
-    positive: int | None,
-    generator: np.random.Generator,
-    *,
-    level: float = 0.95,
-    resamples: int = 1000,
-) -> Interval:
-    """Interval of one adapter's own F1, from draws of the test examples; see `f1_interval`.
-
-    Args:
-        predicted: (n,) the class that it gives each example, 0 to C - 1; n at least 2.
-        labels: (n,) true classes.
-        classes: C.
-        positive: the positive class where C is 2; None: the macro average.
-        generator: draws the resamples.
-        level: nominal, 0 to 1.
-        resamples: how many draws of the test examples.
-    """
-    (alone,) = f1_intervals(
-        predicted[None], labels, classes, positive, generator, level=level, resamples=resamples
-    )[1]
-    return alone
-
-
 def f1_intervals(
     predicted: NDArray[np.int64],
     labels: NDArray[np.int64],
@@ -93,18 +36,27 @@ def f1_intervals(
     level: float = 0.95,
     resamples: int = 1000,
 ) -> tuple[Interval, tuple[Interval, ...]]:
-    """A recipe's interval and those of its S adapters, from the same draws of the test examples.
+    """A recipe's F1, the mean over seeds, and that of each of its S adapters, from the same draws.
+
+    Each is a t interval of the logit, on whose scale the bounds stay within 0 and 1. Below three
+    seeds the recipe's covers the examples' noise alone, as an adapter's always does. Where the
+    variance comes out as zero (no mistake, or nothing right), no interval is offered: the bootstrap
+    cannot see what did not occur.
 
     Args:
-        predicted: (S, n) as `f1_interval` takes it.
+        predicted: (S, n) the class that each seed gives each example, 0 to C - 1; n at least 2.
         labels: (n,) true classes.
         classes: C.
-        positive: the positive class where C is 2; None: the macro average.
+        positive: the positive class where C is 2; None: the macro average, as in `metrics.score`.
         generator: draws the resamples.
         level: nominal, 0 to 1.
         resamples: how many draws of the test examples.
     """
-    _check(predicted, labels, level, resamples)
+    assert predicted.ndim == 2
+    assert predicted.shape[1:] == labels.shape
+    assert 0 < level < 1
+    assert resamples >= 2
+    assert len(labels) >= 2, "an interval needs two examples"
     by_seed = weighted_f1(predicted, labels, classes, positive, np.ones((1, len(labels))))[0]
     drawn = _resampled(predicted, labels, classes, positive, generator, resamples)  # (W, S)
     alone = tuple(
@@ -143,16 +95,6 @@ def weighted_f1(
         total += np.divide(2 * hits, either, out=np.zeros_like(hits), where=either > 0)
         present += either > 0
     return np.divide(total, present, out=np.zeros_like(total), where=present > 0)
-
-
-def _check(
-    predicted: NDArray[np.int64], labels: NDArray[np.int64], level: float, resamples: int
-) -> None:
-    assert predicted.ndim == 2
-    assert predicted.shape[1:] == labels.shape
-    assert 0 < level < 1
-    assert resamples >= 2
-    assert len(labels) >= 2, "an interval needs two examples"
 
 
 def _of_draws(

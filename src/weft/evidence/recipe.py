@@ -1,4 +1,4 @@
-"""From probabilities to intervals: the three scores of a recipe, or of one adapter."""
+"""From probabilities to intervals: the three scores of a recipe, and of each of its adapters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.evidence.f1 import adapter_f1, f1_interval, f1_intervals
+from weft.evidence.f1 import f1_intervals
 from weft.evidence.interval import Interval
 from weft.evidence.intervals import (
     accuracy_interval,
@@ -50,68 +50,16 @@ def losses(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> NDA
     return -np.log(np.clip(of_true, SMALLEST, 1.0))
 
 
-def recipe_intervals(
-    probabilities: NDArray[np.float64],
-    labels: NDArray[np.int64],
-    positive: int | None,
-    generator: np.random.Generator,
-    level: float = 0.95,
-) -> ScoreIntervals:
-    """Intervals of a recipe's expected scores, over seeds and test examples.
-
-    Args:
-        probabilities: (S, n, C) of each class by each seed; rows sum to 1, n at least 2.
-        labels: (n,) true classes, 0 to C - 1.
-        positive: the positive class where C is 2; None: macro averages.
-        generator: draws the bootstrap of F1.
-        level: nominal, 0 to 1.
-    """
-    assert probabilities.ndim == 3
-    assert probabilities.shape[1] == len(labels)
-    classes = probabilities.shape[2]
-    predicted = probabilities.argmax(axis=2)
-    return ScoreIntervals(
-        accuracy_interval(correctness(probabilities, labels), level),
-        f1_interval(predicted, labels, classes, positive, generator, level=level),
-        loss_interval(losses(probabilities, labels), level),
-    )
-
-
-def adapter_intervals(
-    probabilities: NDArray[np.float64],
-    labels: NDArray[np.int64],
-    positive: int | None,
-    generator: np.random.Generator,
-    level: float = 0.95,
-) -> ScoreIntervals:
-    """Intervals of one saved adapter's own scores; they say nothing of another seed.
-
-    Args:
-        probabilities: (n, C) of each class; rows sum to 1, n at least 2.
-        labels: (n,) true classes, 0 to C - 1.
-        positive: the positive class where C is 2; None: macro averages.
-        generator: draws the bootstrap of F1.
-        level: nominal, 0 to 1.
-    """
-    assert probabilities.ndim == 2
-    assert len(probabilities) == len(labels)
-    classes = probabilities.shape[1]
-    predicted = probabilities.argmax(axis=1)
-    return ScoreIntervals(
-        adapter_accuracy(correctness(probabilities[None], labels)[0], level),
-        adapter_f1(predicted, labels, classes, positive, generator, level=level),
-        adapter_loss(losses(probabilities[None], labels)[0], level),
-    )
-
-
-def intervals_together(
+def score_intervals(
     probabilities: NDArray[np.float64],
     labels: NDArray[np.int64],
     positive: int | None,
     generator: np.random.Generator,
     level: float = 0.95,
 ) -> tuple[ScoreIntervals, tuple[ScoreIntervals, ...]]:
-    """`recipe_intervals`, and `adapter_intervals` of each seed, at the price of one bootstrap.
+    """Intervals of a recipe's expected scores, and of the own scores of each of its S adapters.
+
+    The recipe's are over seeds and test examples; an adapter's say nothing of another seed.
 
     Args:
         probabilities: (S, n, C) of each class by each seed; rows sum to 1, n at least 2.

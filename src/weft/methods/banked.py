@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from weft.config import Recipe
+from weft.config import BankSettings, Recipe
 from weft.export import card
 from weft.export.peft import backbone_card
 from weft.methods.base import Done, Item, Materials, MethodEvent
@@ -17,8 +17,9 @@ from weft.nn.bank import Bank
 from weft.randomness import seed_for
 from weft.training.events import RunEnd
 from weft.training.inference import Packed
-from weft.training.loop import Judges, train
-from weft.training.slots import Job
+from weft.training.loop import train
+from weft.training.slots import Job, Judges
+from weft.training.snapshot import Snapshot
 
 Save = Callable[[Bank, Mapping[str, Tensor], Path], None]
 """Writes a run's tensors, as `Bank.state` names them, into an existing folder."""
@@ -31,25 +32,31 @@ def run(
     job_of: Callable[[Item], Job],
     save: Save,
     extra: Mapping[str, Any],
+    since: Snapshot | None = None,
 ) -> Iterator[MethodEvent]:
     """Trains the items, as many at once as the bank has slots.
 
-    Largest training sets first, so that the long runs do not end up alone.
+    Largest training sets first, so that the long runs do not end up alone; from a snapshot on, in
+    the order that it holds.
     """
-    judges = judges_of(materials, bank)
     jobs = (job_of(item) for item in sorted(items, key=lambda i: (-i.size, i.seed)))
-    for event in train(bank, jobs, judges, materials.config.bank):
+    for event in train(bank, jobs, judges(materials, bank), materials.config.bank, since):
         yield done(bank, event, save, extra) if isinstance(event, RunEnd) else event
 
 
-def judges_of(materials: Materials, bank: Bank) -> Judges:
-    """What selects and tests the runs of these materials."""
+def judges(materials: Materials, bank: Bank) -> Judges:
+    """The examples that select and those that test, as the bank reads them."""
     return Judges(
         Packed.of(materials.validation, bank),
         materials.splits.validation.labels,
         Packed.of(materials.test, bank),
         materials.splits.validation.weights,
     )
+
+
+def slots(settings: BankSettings, items: Sequence[Item], since: Snapshot | None) -> int:
+    """How many slots the bank gets; to go on, as many as it had: what is grouped depends on it."""
+    return min(settings.slots, len(items)) if since is None else since.slots
 
 
 def job(materials: Materials, method: str, recipe: Recipe, item: Item) -> Job:

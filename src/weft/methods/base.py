@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,13 +12,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.config import StudyConfig
+from weft.config import BackboneSettings, StudyConfig
 from weft.data.examples import Examples
 from weft.data.splits import Splits
 from weft.nn.backbone import Backbone, load
-from weft.nn.source import Source
+from weft.nn.source import Source, pooling_of
 from weft.text.tokens import Pool, Tokens
-from weft.training.events import EpochEnd, RunFailed, Stepped
+from weft.training.events import EpochEnd, RunBegin, RunFailed, Settled, Stepped
+from weft.training.snapshot import Snapshot
 
 Probabilities = NDArray[np.float64]  # (B, C)
 
@@ -30,6 +31,23 @@ class Item:
     run_id: str
     size: int
     seed: int
+    config: StudyConfig | None = field(default=None, compare=False)
+    """Its settings, where they are not those of the materials. Items that a method gets at once
+    differ in the recipe at most: they share the encoder and what a bank needs."""
+
+
+@dataclass(frozen=True)
+class Before:
+    """What an earlier try at the same items left."""
+
+    made: Sequence[Item] = ()
+    """Those that are finished: no longer to be made, but what is computed for all items together
+    is computed for these too, so that it comes out as it would have without a break."""
+    snapshot: Snapshot | None = None
+    """Where the others stand; None: they have not begun."""
+
+
+NOTHING = Before()
 
 
 @dataclass(frozen=True)
@@ -50,14 +68,19 @@ class Done:
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-MethodEvent = Stepped | EpochEnd | RunFailed | Done
+MethodEvent = RunBegin | Stepped | EpochEnd | RunFailed | Done | Settled
 
 
 class Method(Protocol):
     """A way to get a classifier from labelled texts."""
 
-    def run(self, items: Sequence[Item]) -> Iterator[MethodEvent]:
-        """Makes all the runs and tells what happens as it happens."""
+    def run(self, items: Sequence[Item], before: Before = NOTHING) -> Iterator[MethodEvent]:
+        """Makes all the runs and tells what happens as it happens.
+
+        Args:
+            items: to be made; with a snapshot, those that sat or waited when it was taken.
+            before: what need not be made again.
+        """
         ...
 
 
@@ -75,7 +98,24 @@ class Materials:
         self.config, self.splits = config, splits
         self.labels, self.positive = labels, positive
         self._source = source
+        self._others: dict[BackboneSettings, Materials] = {}  # by another reading of the encoder
         self._tokenizer: tuple[Any, int] | None = None  # and the length that texts are cut to
+
+    def of(self, config: StudyConfig) -> Materials:
+        """Those of runs with these settings: the same data, read as these settings say."""
+        settings = config.backbone
+        if settings == self.config.backbone or self._source is None:
+            return self
+        if settings not in self._others:
+            source = replace(self._source, pooling=pooling_of(settings, self._source.folder))
+            self._others[settings] = Materials(
+                config, self.splits, self.labels, self.positive, source
+            )
+        return self._others[settings]
+
+    def settings(self, items: Sequence[Item]) -> StudyConfig:
+        """The settings of items that a method gets at once, but for their recipes."""
+        return items[0].config or self.config
 
     def backbone(self) -> Backbone:
         """The encoder, loaded anew: a bank takes it over."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from weft.export.bitfit import save_biases
 from weft.methods import banked
-from weft.methods.base import Item, Materials, MethodEvent
+from weft.methods.base import NOTHING, Before, Item, Materials, MethodEvent
 from weft.nn.bank import Bank
 from weft.training.slots import Job
 
@@ -24,15 +24,15 @@ class Bitfit:
     def __init__(self, materials: Materials) -> None:
         self._materials = materials
 
-    def run(self, items: Sequence[Item]) -> Iterator[MethodEvent]:
+    def run(self, items: Sequence[Item], before: Before = NOTHING) -> Iterator[MethodEvent]:
         """Biases begin as the checkpoint's."""
         materials, settings = self._materials, self._materials.config.bank
-        slots = min(settings.slots, len(items))
+        slots = banked.slots(settings, items, before.snapshot)
         bank = Bank(materials.backbone(), "biases", slots, device=settings.device)
-        yield from banked.run(materials, bank, items, self._job, self._save, {})
+        yield from banked.run(materials, bank, items, self._job, self._save, {}, before.snapshot)
 
     def _job(self, item: Item) -> Job:
-        config = self._materials.config
+        config = item.config or self._materials.config
         own = {"learning_rate": config.bitfit.learning_rate}
         return banked.job(self._materials, "bitfit", config.recipe.model_copy(update=own), item)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from weft.export.merged import save_whole
 from weft.methods import banked
-from weft.methods.base import Item, Materials, MethodEvent
+from weft.methods.base import NOTHING, Before, Item, Materials, MethodEvent
 from weft.nn.bank import Bank
 from weft.training.slots import Job
 
@@ -20,15 +20,15 @@ class Full:
     def __init__(self, materials: Materials) -> None:
         self._materials = materials
 
-    def run(self, items: Sequence[Item]) -> Iterator[MethodEvent]:
+    def run(self, items: Sequence[Item], before: Before = NOTHING) -> Iterator[MethodEvent]:
         """Each run begins at the checkpoint's weights."""
         materials = self._materials
         device = materials.config.bank.device
         bank = Bank(materials.backbone(), "all", slots=1, device=device)
-        yield from banked.run(materials, bank, items, self._job, self._save, {})
+        yield from banked.run(materials, bank, items, self._job, self._save, {}, before.snapshot)
 
     def _job(self, item: Item) -> Job:
-        config = self._materials.config
+        config = item.config or self._materials.config
         own = {"learning_rate": config.full.learning_rate}
         return banked.job(self._materials, "full", config.recipe.model_copy(update=own), item)
 

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from weft.data.sampling import rank_within_class
 from weft.errors import TrainingError
+from weft.methods import banked
 from weft.methods.base import Materials, Probabilities
-from weft.methods.logistic import Linear, choose
-from weft.methods.probe import features
+from weft.methods.probe import features, fit_head
 from weft.nn.bank import Bank
 from weft.randomness import generator_for, seed_for
 from weft.training.events import RunEnd, RunFailed
 from weft.training.inference import Packed, logits_of, probabilities
-from weft.training.loop import Judges, train
+from weft.training.loop import train
 from weft.training.slots import Job
 
 Folded = Literal["lora", "probe"]
@@ -68,11 +68,6 @@ def _by_lora(
     config, splits = materials.config, materials.splits
     numbers = np.unique(fold).tolist()
     bank = Bank(materials.backbone(), config.lora, len(numbers), device=config.bank.device)
-    judges = Judges(
-        Packed.of(materials.validation, bank),
-        splits.validation.labels,
-        Packed.of(materials.test, bank),
-    )
     jobs: list[Job] = []
     for number in numbers:
         index = np.flatnonzero(fold != number)
@@ -80,7 +75,7 @@ def _by_lora(
         tokens, labels = materials.pool.part(index), splits.pool.labels[index]
         jobs.append(Job(f"fold {number + 1}", seed, tokens, labels, config.recipe))
     states: dict[str, Mapping[str, Tensor]] = {}
-    for event in train(bank, jobs, judges, config.bank):
+    for event in train(bank, jobs, banked.judges(materials, bank), config.bank):
         if isinstance(event, RunFailed):
             raise TrainingError(
                 f"{event.run_id} of {len(numbers)} could not be trained.",
@@ -104,21 +99,14 @@ def _by_probe(
 ) -> dict[int, Probabilities]:
     """Features are computed once; a logistic regression is fitted for each fold."""
     del watch
-    config, splits = materials.config, materials.splits
+    config = materials.config
     device = config.bank.device
     bank = Bank(materials.backbone(), config.lora, 1, device=device, trains=False)
     validation = features(bank, materials.validation)
     pool = features(bank, materials.pool.take(np.arange(len(fold))))
     found: dict[int, Probabilities] = {}
     for number in np.unique(fold).tolist():
-        inside = fold != number
-        center, scale = pool[inside].mean(0), pool[inside].std(0) + 1e-6
-        fit = choose(
-            (pool[inside] - center) / scale,
-            splits.pool.labels[inside],
-            (validation - center) / scale,
-            splits.validation.labels,
-            len(materials.labels),
-        )
-        found[number] = Linear(fit.weight, fit.bias).probabilities((pool[~inside] - center) / scale)
+        inside = np.flatnonzero(fold != number)
+        head = fit_head(materials, pool[inside], inside, validation)
+        found[number] = head.probabilities(pool[fold == number])
     return found

@@ -19,11 +19,12 @@ from safetensors.numpy import (
 from weft.errors import AdapterError
 from weft.export import card
 from weft.export.peft import backbone_card
-from weft.methods.base import Done, Item, Materials, MethodEvent
-from weft.methods.logistic import Linear, choose
+from weft.methods.base import NOTHING, Before, Done, Item, Materials, MethodEvent
+from weft.methods.logistic import Fit, Linear, choose
 from weft.nn.backbone import Backbone
 from weft.nn.bank import Bank
 from weft.text.tokens import Tokens
+from weft.training.events import RunBegin
 from weft.training.inference import Packed, pooled_of
 
 WEIGHTS = "probe.safetensors"
@@ -35,7 +36,7 @@ class Probe:
     def __init__(self, materials: Materials) -> None:
         self._materials = materials
 
-    def run(self, items: Sequence[Item]) -> Iterator[MethodEvent]:
+    def run(self, items: Sequence[Item], before: Before = NOTHING) -> Iterator[MethodEvent]:
         """C is chosen by validation loss."""
         materials, splits = self._materials, self._materials.splits
         config = materials.config
@@ -43,42 +44,32 @@ class Probe:
         bank = Bank(materials.backbone(), config.lora, slots=1, device=device, trains=False)
         validation = features(bank, materials.validation)
         test = features(bank, materials.test)
-        used = {item: splits.order(item.seed)[: item.size] for item in items}
+        used = {item: splits.order(item.seed)[: item.size] for item in (*before.made, *items)}
         exact = materials.config.bank.exact
         pool = np.zeros((len(splits.pool), validation.shape[1]), dtype=np.float32)
         if not exact:
             wanted = np.unique(np.concatenate(list(used.values())))
             pool[wanted] = features(bank, materials.pool.take(wanted))
-        for item, index in used.items():
+        for item in items:
+            yield RunBegin(item.run_id)
+            index = used[item]
             began = time.perf_counter()
             # exact: in the shapes that this item has alone, whatever the others are
             train = features(bank, materials.pool.take(index)) if exact else pool[index]
-            center, scale = train.mean(0), train.std(0) + 1e-6
-            fit = choose(
-                (train - center) / scale,
-                splits.pool.labels[index],
-                (validation - center) / scale,
-                splits.validation.labels,
-                len(materials.labels),
-                weights=None if splits.pool.weights is None else splits.pool.weights[index],
-                validation_weights=splits.validation.weights,
-            )
-            # fold the standardisation in: the saved head reads raw features
-            weight = fit.weight / scale
-            head = Linear(weight, fit.bias - weight @ center)
+            head = fit_head(materials, train, index, validation)
             seconds = time.perf_counter() - began
             yield Done(
                 run_id=item.run_id,
                 validation=head.probabilities(validation),
                 test=head.probabilities(test),
-                trainable=fit.parameters,
-                total=bank.total - bank.trainable + fit.parameters,
+                trainable=head.parameters,
+                total=bank.total - bank.trainable + head.parameters,
                 epochs=0,
                 best_epoch=0,
                 seconds=seconds,
                 examples_per_second=item.size / seconds,
                 save=partial(self._save, bank.backbone, head),
-                extra={"C": fit.c, "pooling": bank.backbone.source.pooling},
+                extra={"C": head.c, "pooling": bank.backbone.source.pooling},
             )
 
     def _save(self, backbone: Backbone, head: Linear, folder: Path) -> None:
@@ -95,6 +86,34 @@ class Probe:
                 backbone=backbone_card(backbone),
             ),
         )
+
+
+def fit_head(
+    materials: Materials,
+    train: NDArray[np.float32],
+    index: NDArray[np.int64],
+    validation: NDArray[np.float32],
+) -> Fit:
+    """A head that reads raw features, fitted on standardised ones; C is chosen on validation.
+
+    Args:
+        train: (B, H) features.
+        index: (B,) their places in the pool, which has their classes and weights.
+        validation: (V, H) features of the examples that select.
+    """
+    pool, judges = materials.splits.pool, materials.splits.validation
+    center, scale = train.mean(0), train.std(0) + 1e-6
+    fit = choose(
+        (train - center) / scale,
+        pool.labels[index],
+        (validation - center) / scale,
+        judges.labels,
+        len(materials.labels),
+        weights=None if pool.weights is None else pool.weights[index],
+        validation_weights=judges.weights,
+    )
+    weight = fit.weight / scale  # the standardisation is folded in
+    return Fit(weight, fit.bias - weight @ center, fit.c, fit.parameters)
 
 
 def features(bank: Bank, tokens: Tokens) -> NDArray[np.float32]:

@@ -19,8 +19,9 @@ from safetensors.numpy import (
 from weft.data.examples import Examples
 from weft.errors import AdapterError
 from weft.export import card
-from weft.methods.base import Done, Item, Materials, MethodEvent
+from weft.methods.base import NOTHING, Before, Done, Item, Materials, MethodEvent
 from weft.methods.logistic import Linear, choose
+from weft.training.events import RunBegin
 
 WEIGHTS, VOCABULARY = "tfidf.safetensors", "vocabulary.json"
 
@@ -31,11 +32,13 @@ class Tfidf:
     def __init__(self, materials: Materials) -> None:
         self._materials = materials
 
-    def run(self, items: Sequence[Item]) -> Iterator[MethodEvent]:
+    def run(self, items: Sequence[Item], before: Before = NOTHING) -> Iterator[MethodEvent]:
         """Words and pairs of words; C is chosen by validation loss."""
+        del before  # each item stands by itself
         materials, splits = self._materials, self._materials.splits
         validation, test = documents(splits.validation), documents(splits.test)
         for item in items:
+            yield RunBegin(item.run_id)
             began = time.perf_counter()
             train = splits.train(item.size, item.seed)
             vectoriser = _vectoriser()

@@ -29,8 +29,8 @@ from weft.nn.shapes import Update, hull, target_names, usual_targets
 from weft.text.tokens import tokenize
 from weft.training.events import RunEnd, RunFailed
 from weft.training.inference import Packed, logits_of, probabilities
-from weft.training.loop import Judges, train
-from weft.training.slots import Job
+from weft.training.loop import train
+from weft.training.slots import Job, Judges
 
 Together = Literal["lora", "bitfit"]
 """The methods whose runs share a bank."""
@@ -92,7 +92,7 @@ def train_together(
     for task in tasks:
         task.materials.tokenise_as(shared)
         if id(task.materials) not in judges:
-            judges[id(task.materials)] = banked.judges_of(task.materials, bank)
+            judges[id(task.materials)] = banked.judges(task.materials, bank)
         jobs.append(_job(method, task, judges[id(task.materials)]))
     jobs.sort(key=lambda job: -job.total_steps)
     by_id = {task.run_id: task for task in tasks}

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from weft.evidence.answer import Answer
 from weft.evidence.compare import Comparison, Place
-from weft.evidence.interval import FEWEST_SEEDS, Interval
+from weft.evidence.interval import Interval
 from weft.evidence.sentences import name_of
 from weft.evidence.sentences import points as unsigned
 from weft.report.comparisons import Compared
 from weft.report.forecast import Foreseen, forecast_sentences
 from weft.report.formats import count, percent, whole
-from weft.report.intervals import NOT_MEASURED, Judged
+from weft.report.intervals import NOT_MEASURED, Judged, training_noise
 from weft.report.rows import WITHHELD, StudyView, done, method_rank, withheld
 from weft.report.steps import caution
 
@@ -70,6 +70,7 @@ def _mean(rows: list[dict[str, Any]], method: str) -> float:
 
 def answer(
     view: StudyView,
+    who: Chosen | None,
     cells: Mapping[Place, Judged],
     found: Compared,
     ahead: Foreseen | None,
@@ -82,6 +83,7 @@ def answer(
 
     Args:
         view: the study.
+        who: the method to speak of, as `chosen` gives it.
         cells: those with intervals.
         found: the comparisons.
         ahead: the forecast for the chosen method.
@@ -90,7 +92,6 @@ def answer(
     """
     if withheld(view.facts):
         return (WITHHELD,)
-    who = chosen(view)
     if who is None:
         return (NOTHING,)
     said = [_last_step(view, who, cells, found)]
@@ -144,7 +145,7 @@ def _judged_step(step: Comparison, who: Chosen, means: dict[int, float]) -> str:
     else:
         moved += f", over the {count(seeds, 'seed')} that both sizes have"
     noise = f" {NOT_MEASURED.capitalize()} ({count(seeds, 'shared seed')})"
-    measured = seeds >= FEWEST_SEEDS
+    measured = training_noise(seeds)
     if not step.told_apart:
         more = "More seeds, more test examples or a larger size would tell."
         examples = f"{whole(step.difference.examples)} test examples"
@@ -190,7 +191,7 @@ def _scored(mean: float, cell: Judged | None) -> str:
     if cell is None:
         return percent(mean)
     seeds = len(cell.answers.seeds)
-    label = "" if seeds >= FEWEST_SEEDS else f", {NOT_MEASURED}"
+    label = "" if training_noise(seeds) else f", {NOT_MEASURED}"
     return f"{percent(mean)} ({between(cell.recipe.accuracy)}{label})"
 
 

@@ -19,7 +19,7 @@ from weft.report.readings import Calibrated, Readings
 from weft.report.rows import StudyView, done, method_rank
 from weft.study.choice import best_run
 from weft.study.predictions import Predicted
-from weft.study.record import RunKey
+from weft.study.record import RunKey, cell_name
 
 COVERAGE = 0.8
 """Share of the examples at which the table gives the accuracy."""
@@ -41,6 +41,12 @@ class Cell:
     accuracy: float
     kept: float  # accuracy at COVERAGE
     ensemble: Ensemble | None  # None for one seed
+    variant: str = ""
+
+    @property
+    def name(self) -> str:
+        """The method with its settings on the grid."""
+        return cell_name(self.method, self.variant)
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,8 @@ def best(view: StudyView, runs: Readings) -> Best | None:
     beside = [
         runs[row["run_id"]]
         for row in done(view.runs)
-        if (row["method"], row["size"]) == (key.method, key.size) and row["run_id"] in runs
+        if (row["method"], row["variant"], row["size"]) == (key.method, key.variant, key.size)
+        and row["run_id"] in runs
     ]
     return Best(key, runs[key.run_id], together(beside))
 
@@ -132,6 +139,7 @@ def _cell(size: int, method: str, rows: list[dict[str, Any]], found: Readings) -
         accuracy=fmean(_accuracy(rows, labels) for rows in before),
         kept=fmean(_kept(rows, labels) for rows in after),
         ensemble=None if ensemble is None else _scores(ensemble),
+        variant=rows[0]["variant"],
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.report.formats import whole
-from weft.report.rows import StudyView, done, main_method, section
+from weft.report.rows import StudyView, done, main_method, name_of_cell, section
 from weft.report.style import COUNTS, new_figure
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def draw_confusion(view: StudyView, size: int | None = None) -> Figure | None:
     if not few:
         bar.set_ticks([0, 1, 5, 10, 25, 50, 75, 100])
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]  (typed as a property)
-    figure.suptitle(f"Test predictions of {rows[0]['method']}")
+    figure.suptitle(f"Test predictions of {name_of_cell(rows[0])}")
     return figure
 
 

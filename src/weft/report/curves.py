@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from weft.report.formats import whole
-from weft.report.rows import StudyView, done, main_method
+from weft.report.rows import StudyView, done, main_method, name_in
 from weft.report.style import GREY, TRAIN, VALIDATION, in_percent, new_figure
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def draw_curves(view: StudyView, quantity: Quantity) -> Figure | None:
     for line in grid:
         line[0].set_ylabel("accuracy" if quantity == "accuracy" else "cross-entropy, nats")
     title = "Accuracy" if quantity == "accuracy" else "Loss"
-    figure.suptitle(f"{title} per epoch, {method}")
+    figure.suptitle(f"{title} per epoch, {name_in(view, method)}")
     _legend(figure, several=len({row["seed"] for row in rows}) > 1)
     return figure
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from weft.report.calibration import COVERAGE, Cell
 from weft.report.comparisons import comparison_data, equality_data
 from weft.report.forecast import forecast_data
+from weft.report.grid import main_settings, settings
 from weft.report.intervals import LEVEL, SCORED, ends
 from weft.report.rows import METRICS, SPLITS, WITHHELD, records, withheld
 from weft.report.tables import COSTS, share_of
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 
-_KEY = ("run_id", "method", "size", "seed", "status", "error")
+_KEY = ("run_id", "method", "variant", "size", "seed", "status", "error")
 _LOG = {
     "epoch": "epoch",
     "step": "step",
@@ -55,8 +56,7 @@ def results_csv(runs: pd.DataFrame, adapters: Mapping[str, ScoreIntervals]) -> s
                 scores += [f"test_{name}_low", f"test_{name}_high"]
     columns = [*_KEY, *scores, *COSTS, "folder"]
     rows = [
-        run | {"share": _share(run)} | _own_ends(adapters.get(run["run_id"]))
-        for run in records(runs)
+        run | {"share": _share(run)} | ends(adapters.get(run["run_id"])) for run in records(runs)
     ]
     return _csv(columns, ([row[name] for name in columns] for row in rows))
 
@@ -83,6 +83,8 @@ def results_json(found: Gathered) -> str:
         "scores_withheld": WITHHELD if withheld(view.facts) else None,
         "target": found.target,
         "test_looked_at": found.looks,
+        "settings_tested": settings(view) if found.looks else 0,
+        "main_settings": main_settings(view),
         "interval_level": LEVEL,
         "forecast": forecast_data(found.ahead),
         "facts": view.facts,
@@ -97,12 +99,8 @@ def results_json(found: Gathered) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _own_ends(own: ScoreIntervals | None) -> dict[str, float | None]:
-    return {f"test_{name}": value for name, value in ends(own).items()}
-
-
 def _run(row: dict[str, Any], own: ScoreIntervals | None) -> dict[str, Any]:
-    row = row | _own_ends(own)
+    row = row | ends(own)
     names = ("examples", *METRICS, "confusion")
     splits = {split: {name: row[f"{split}_{name}"] for name in names} for split in SPLITS}
     splits["test"]["intervals"] = {
@@ -124,7 +122,7 @@ def _size(row: dict[str, Any]) -> dict[str, Any]:
     }
     for name in SCORED:
         splits["test"][name] |= {end: row[f"test_{name}_{end}"] for end in ("low", "high")}
-    names = ("size", "method", "seeds", "interval_covers", "few_steps")
+    names = ("size", "method", "variant", "seeds", "chosen", "main", "interval_covers", "few_steps")
     head = {name: row[name] for name in names}
     return head | splits | {name: row[name] for name in COSTS}
 

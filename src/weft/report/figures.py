@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def draw_all(found: Gathered) -> dict[str, bytes]:
     """`figures/...` to the file's bytes, in the order in which they are listed."""
-    view = found.view
+    view = found.main
     with styled():
         files = _both("sizes", draw_sizes(found))
         files |= _both("acc", draw_curves(view, "accuracy"))

@@ -72,11 +72,8 @@ def spread(seeds: int, sd: float | None, low: float | None, high: float | None) 
     """How far the accuracies of seeds lie apart, in points: `SD 1.1`; of two, both ends."""
     if seeds < 2:
         return "one seed" if seeds else MISSING
-    if low is None or high is None or not _known(low) or not _known(high):
-        return MISSING
-    if seeds == 2:
-        return f"{100 * low:.1f}\u2013{100 * high:.1f}"
-    return f"SD {points(sd)}"
+    both = ends(low, high)
+    return both if seeds == 2 or both == MISSING else f"SD {points(sd)}"
 
 
 def ends(low: float | None, high: float | None) -> str:

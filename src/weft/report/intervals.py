@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from weft.evidence.compare import Cell, Place
 from weft.evidence.interval import FEWEST_SEEDS, Interval
-from weft.evidence.recipe import ScoreIntervals, correctness, intervals_together
+from weft.evidence.recipe import ScoreIntervals, correctness, score_intervals
 from weft.randomness import generator_for
 from weft.report.readings import Readings
-from weft.report.rows import StudyView, done, method_rank, section
+from weft.report.rows import StudyView, done, method_rank, name_of_cell, section
 
 LEVEL = 0.95
 SCORED = ("accuracy", "f1", "loss")
@@ -37,14 +37,14 @@ class Judged:
 
 
 def judged(view: StudyView, runs: Readings) -> dict[Place, Judged]:
-    """By method and size, methods in the house's order.
+    """By method (with its settings, if there are several) and size, methods in the house's order.
 
     A cell is left out where a run of it cannot be read, since its interval would not be one of the
     mean that the table shows, and where its test examples are not those of the first cell.
     """
     groups: dict[Place, list[dict[str, Any]]] = {}
     for row in sorted(done(view.runs), key=lambda row: (method_rank(row["method"]), row["size"])):
-        groups.setdefault((row["method"], row["size"]), []).append(row)
+        groups.setdefault((name_of_cell(row), row["size"]), []).append(row)
     whole = {
         place: rows
         for place, rows in groups.items()
@@ -74,7 +74,7 @@ def _judged(
     positive: int | None,
 ) -> Judged:
     generator = generator_for("F1 on test", *place)
-    recipe, alone = intervals_together(probabilities, labels, positive, generator, LEVEL)
+    recipe, alone = score_intervals(probabilities, labels, positive, generator, LEVEL)
     adapters = {row["run_id"]: own for row, own in zip(rows, alone, strict=True)}
     seeds = tuple(int(row["seed"]) for row in rows)
     return Judged(recipe, adapters, Cell(seeds, correctness(probabilities, labels)))
@@ -86,12 +86,12 @@ def _positive(view: StudyView) -> int | None:
 
 
 def ends(found: ScoreIntervals | None) -> dict[str, float | None]:
-    """`accuracy_low`, `accuracy_high`, ... of the three scores; None where none is offered."""
+    """`test_accuracy_low`, `test_accuracy_high`, ...; None where no interval is offered."""
     both: dict[str, float | None] = {}
     for name in SCORED:
         interval = None if found is None else of_score(found, name)
-        both[f"{name}_low"] = None if interval is None else interval.low
-        both[f"{name}_high"] = None if interval is None else interval.high
+        both[f"test_{name}_low"] = None if interval is None else interval.low
+        both[f"test_{name}_high"] = None if interval is None else interval.high
     return both
 
 
@@ -103,3 +103,8 @@ def of_score(found: ScoreIntervals, name: str) -> Interval:
 def training_noise(seeds: int) -> bool:
     """Whether so many seeds measure how far another training run would land."""
     return seeds >= FEWEST_SEEDS
+
+
+def unmeasured(row: dict[str, Any]) -> bool:
+    """Whether a summary's row has an interval that leaves training noise out."""
+    return row["test_accuracy_low"] is not None and not training_noise(row["seeds"])

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from weft.report import formats
-from weft.report.intervals import NOT_MEASURED, ends, training_noise
-from weft.report.rows import records
+from weft.report.intervals import NOT_MEASURED, ends, unmeasured
+from weft.report.rows import name_of_cell, records
 from weft.report.steps import FEW
 from weft.report.tables import spread_of
 
@@ -30,16 +30,19 @@ _COSTS = {
     "peak_memory_bytes": ("peak memory", formats.size),
     "model_bytes": ("on disk", formats.size),
 }
+CHOSEN, MAIN = "validation's choice here", "in answer and curves"
+"""Stand with one of several settings: chosen at its size, and the one for all sizes."""
 _WORDY = frozenset(("method", "run", "status", "note"))
 
 
 def to_markdown(table: pd.DataFrame, split: str = "test") -> str:
     """A summary's scores on one split (`test` or `validation`); those of test with intervals.
 
-    A column `note` is there where an interval leaves training noise out, or steps were few.
+    A column `note` is there where an interval leaves training noise out, or steps were few, or
+    validation chose among settings.
     """
     found = records(table)
-    notes = [_note(row) if split == "test" else "" for row in found]
+    notes = [_note(row, split) for row in found]
     rows = [
         [
             *_place(row),
@@ -55,9 +58,13 @@ def to_markdown(table: pd.DataFrame, split: str = "test") -> str:
     return markdown_table((*headings, *_AFTER_ACCURACY.values(), *last), rows)
 
 
-def _note(row: dict[str, Any]) -> str:
-    said: list[str] = []
-    if row["test_accuracy_low"] is not None and not training_noise(row["seeds"]):
+def _note(row: dict[str, Any], split: str) -> str:
+    said = [CHOSEN] if row["chosen"] else []
+    if row["main"]:
+        said.append(MAIN)
+    if split != "test":
+        return ", ".join(said)
+    if unmeasured(row):
         said.append(NOT_MEASURED)
     if row["few_steps"] is not None:
         said.append(f"{FEW} ({formats.whole(row['few_steps'])})")
@@ -101,8 +108,7 @@ def runs_to_markdown(
     """
     rows: list[list[str]] = []
     for run in runs:
-        own = ends((adapters or {}).get(run["run_id"]))
-        row = run | {f"test_{name}": value for name, value in own.items()}
+        row = run | ends((adapters or {}).get(run["run_id"]))
         rows.append([*_run(row), _accuracy(row, split), *_after_accuracy(row, split)])
     headings = ("size", "method", "seed", "run", "accuracy", *_AFTER_ACCURACY.values())
     return markdown_table(headings, rows)
@@ -139,11 +145,11 @@ def code(text: str) -> str:
 
 
 def _place(row: dict[str, Any]) -> list[str]:
-    return [formats.whole(row["size"]), row["method"], str(row["seeds"])]
+    return [formats.whole(row["size"]), name_of_cell(row), str(row["seeds"])]
 
 
 def _run(row: dict[str, Any]) -> list[str]:
-    return [formats.whole(row["size"]), row["method"], str(row["seed"]), row["run_id"]]
+    return [formats.whole(row["size"]), name_of_cell(row), str(row["seed"]), row["run_id"]]
 
 
 def _after_accuracy(row: dict[str, Any], split: str) -> list[str]:

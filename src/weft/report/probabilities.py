@@ -75,7 +75,7 @@ def _table(rows: list[Cell]) -> str:
     )
     lines = [
         [
-            *(whole(row.size), row.method, str(row.seeds), _temperatures(row.temperatures)),
+            *(whole(row.size), row.name, str(row.seeds), _temperatures(row.temperatures)),
             *(_estimate(estimate) for estimate in (*row.log_loss, *row.brier)),
             *(three(value) for value in (*row.ece, row.floor)),
         ]
@@ -107,7 +107,7 @@ def _ensembles(rows: list[Cell]) -> str:
         own = row.ensemble
         lines.append(
             [
-                *(whole(row.size), row.method, str(row.seeds)),
+                *(whole(row.size), row.name, str(row.seeds)),
                 *(percent(row.accuracy), percent(own.accuracy if own else None)),
                 *(three(row.log_loss[1].value), three(own.log_loss if own else None)),
                 *(percent(row.kept), percent(own.kept if own else None)),
@@ -120,7 +120,7 @@ def _chosen(view: StudyView, found: Best, files: Sequence[str]) -> list[str]:
     key, run = found.key, found.run
     temperature = run.temperature
     why = f" ({temperature.reason})" if temperature.reason else ""
-    name = f"{key.method} at {whole(key.size)}, seed {key.seed}"
+    name = f"{key.name} at {whole(key.size)}, seed {key.seed}"
     parts = [
         "### The run that validation chose",
         f"{name}: temperature {temperature.value:.2f}{why}.",

@@ -40,7 +40,7 @@ def published(facts: dict[str, Any], summary: pd.DataFrame) -> str:
     theirs = section(facts, "published")
     if not theirs:
         return ""
-    rows = records(summary)
+    rows = [row for row in records(summary) if row["main"] is not False]
     method = main_method(rows) or "this study"
     ours = {row["size"]: row for row in rows if row["method"] == method}
     lines: list[list[str]] = []
@@ -140,6 +140,8 @@ def _settings(config: dict[str, Any]) -> str:
         for name in ("recipe", "lora", *own)
         if section(config, name)
     ]
+    if section(config, "grid"):
+        parts.append(f"in their place ({_pairs(section(config, 'grid'))}), every combination")
     return "; ".join(parts)
 
 

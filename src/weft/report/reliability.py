@@ -100,4 +100,4 @@ def draw_abstention(found: Best | None) -> Figure | None:
 
 
 def _name(found: Best) -> str:
-    return f"{found.key.method}, {whole(found.key.size)} examples, seed {found.key.seed}"
+    return f"{found.key.name}, {whole(found.key.size)} examples, seed {found.key.seed}"

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from weft.evidence.interval import FEWEST_SEEDS
 from weft.report.comparisons import comparisons_markdown
 from weft.report.formats import count
-from weft.report.intervals import NOT_MEASURED, SCORED, of_score
+from weft.report.grid import looks_sentence
+from weft.report.intervals import NOT_MEASURED, SCORED, of_score, unmeasured
 from weft.report.markdown import (
+    CHOSEN,
+    MAIN,
     code,
     costs_to_markdown,
     plain,
@@ -20,7 +22,7 @@ from weft.report.markdown import (
 )
 from weft.report.probabilities import probabilities_markdown, unlike_test
 from weft.report.provenance import provenance, published
-from weft.report.rows import StudyView, done, records, section, withheld
+from weft.report.rows import StudyView, done, name_of_cell, records, section, withheld
 from weft.report.steps import FEW, FLOOR
 from weft.report.tables import share_of
 
@@ -40,6 +42,11 @@ _INTERVAL = (
 _ALONE = (
     f"Where the note says {NOT_MEASURED} (one or two seeds), the interval is for the trained seeds "
     "alone and covers test examples only."
+)
+_GRID = (
+    f"Where a method has several settings the note says {CHOSEN} with the one of the best mean "
+    f"validation accuracy at that size, and {MAIN} with the one of the best mean over the sizes: "
+    "comparisons, calibration and pictures are of that one."
 )
 _SHORT = (
     f"{FEW.capitalize()}: a run took fewer than {FLOOR} optimiser steps (how many is in brackets) "
@@ -126,14 +133,13 @@ def _about(found: Gathered) -> str:
     if found.judged:
         said.append(_INTERVAL)
         said += _not_offered(found)
-    if any(row["test_accuracy_low"] is not None and row["seeds"] < FEWEST_SEEDS for row in rows):
+    if any(unmeasured(row) for row in rows):
         said.append(_ALONE)
     if found.few:
         said.append(_SHORT)
-    said.append(
-        f"Test was looked at {count(found.looks, 'time')}: once for each finished run whose test "
-        "score is shown here."
-    )
+    said.append(looks_sentence(found.view, found.looks))
+    if any(row["main"] is not None for row in rows):
+        said.append(_GRID)
     return " ".join(said)
 
 
@@ -141,7 +147,7 @@ def _not_offered(found: Gathered) -> list[str]:
     """Why a score of a cell has no interval, each reason once."""
     reasons = {
         of_score(cell.recipe, name).noise
-        for cell in found.judged.values()
+        for cell in found.every.values()
         for name in SCORED
         if not of_score(cell.recipe, name).offered
     }
@@ -175,7 +181,9 @@ def _unfinished(view: StudyView) -> list[str]:
 
 
 def _failure(row: dict[str, Any]) -> str:
-    head = f"- {code(row['run_id'])} ({row['method']}, size {row['size']:,}, seed {row['seed']})"
+    head = (
+        f"- {code(row['run_id'])} ({name_of_cell(row)}, size {row['size']:,}, seed {row['seed']})"
+    )
     lines = str(row["error"] or "no reason was kept").splitlines()
     return "\n".join([f"{head}:", "", "  ~~~text", *(f"  {line}" for line in lines), "  ~~~"])
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from weft.study.ledger import Ledger
+from weft.study.record import cell_name
 
 if TYPE_CHECKING:
     import pandas as pd  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
@@ -31,7 +32,7 @@ class StudyView:
     """Where the ledger lies, and each run's predictions."""
     facts: dict[str, Any]
     runs: pd.DataFrame
-    """As `Ledger.runs` gives it, by size, method and seed."""
+    """As `Ledger.runs` gives it, by size, method, its settings and seed."""
     epochs: pd.DataFrame
     """As `Ledger.epoch_table` gives it, in the same order."""
 
@@ -57,6 +58,17 @@ def withheld(facts: dict[str, Any]) -> bool:
 def method_rank(method: str) -> tuple[int, str]:
     """Sort key: the house's methods first, in one fixed order, then others by name."""
     return (_METHODS.index(method) if method in _METHODS else len(_METHODS), method)
+
+
+def name_of_cell(row: dict[str, Any]) -> str:
+    """What a row is of, its size apart: the method with its settings on the grid."""
+    return cell_name(row["method"], row["variant"])
+
+
+def name_in(view: StudyView, method: str) -> str:
+    """As `name_of_cell`, of a method that was run with one setting in this view."""
+    rows = (row for row in records(view.runs) if row["method"] == method)
+    return next((name_of_cell(row) for row in rows), method)
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -104,11 +116,13 @@ def _blank(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
     rows = records(frame)
+    planned = list(dict.fromkeys(row.get("variant", "") for row in rows))
 
     def key(place: int) -> tuple[Any, ...]:
         row = rows[place]
         rank = method_rank(row["method"])
-        return (row["size"], rank, row["seed"], row["run_id"], row.get("epoch", 0))
+        variant = planned.index(row.get("variant", ""))
+        return (row["size"], rank, variant, row["seed"], row["run_id"], row.get("epoch", 0))
 
     order = sorted(range(len(rows)), key=key)
     return cast(Any, frame).iloc[order].reset_index(drop=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from weft.report.forecast import BAND, Line, line_of
 from weft.report.formats import percent, whole
-from weft.report.rows import done, method_rank
+from weft.report.rows import done, method_rank, name_in
 from weft.report.style import GREY, in_percent, new_figure, of_method
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def draw_sizes(found: Gathered) -> Figure | None:
     """The curve of all methods; None where no run has a score to show."""
     from matplotlib.lines import Line2D
 
-    rows = [row for row in done(found.view.runs) if row["test_accuracy"] is not None]
+    rows = [row for row in done(found.main.runs) if row["test_accuracy"] is not None]
     if not rows:
         return None
     figure = new_figure(6.8, 4.2)
@@ -37,7 +37,7 @@ def draw_sizes(found: Gathered) -> Figure | None:
     panel.set_xscale("log")
     sizes = sorted({row["size"] for row in rows})
     methods = sorted({row["method"] for row in rows}, key=method_rank)
-    ahead = None if found.ahead is None else line_of(found.view, found.ahead)
+    ahead = None if found.ahead is None else line_of(found.main, found.ahead)
     farthest = sizes[-1] if ahead is None else float(ahead.sizes[-1])
     decades = max(math.log10(farthest / sizes[0]), 0.5)
     handles: list[Any] = []
@@ -46,9 +46,10 @@ def draw_sizes(found: Gathered) -> Figure | None:
         shift = 10 ** (_DODGE * decades * (place - (len(methods) - 1) / 2))
         own = [row for row in rows if row["method"] == method]
         _points(panel, own, shift, colour, marker)
+        label = name_in(found.main, method)
         cells = {size: found.judged.get((method, size)) for size in sizes}
         _intervals(panel, cells, shift, colour)
-        handles.append(Line2D([], [], color=colour, linewidth=2, marker=marker, label=method))
+        handles.append(Line2D([], [], color=colour, linewidth=2, marker=marker, label=label))
     if found.judged:
         handles.append(
             Line2D([], [], color=GREY, marker="|", markersize=11, linestyle="none", label=_BARS)

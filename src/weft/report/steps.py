@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from weft.config import Recipe
 from weft.evidence.compare import Place
 from weft.evidence.sentences import name_of
 from weft.report.formats import whole
-from weft.report.rows import StudyView, done, section
+from weft.report.rows import StudyView, done, name_of_cell, section
 
 FLOOR = Recipe().min_steps
 """Optimiser steps below which a run that was still learning is called short: those that the default
@@ -26,18 +27,18 @@ def few_steps(view: StudyView) -> dict[Place, int]:
     """
     recipe = section(section(view.facts, "config"), "recipe")
     patience = recipe.get("patience", Recipe().patience)
-    taken: dict[str, int] = {}
-    validated: dict[str, list[int]] = {}
+    epochs: dict[str, list[dict[str, Any]]] = {}
     for row in done(view.epochs):
-        taken[row["run_id"]] = max(taken.get(row["run_id"], 0), int(row["step"]))
-        validated.setdefault(row["run_id"], []).append(int(row["epoch"]))
+        epochs.setdefault(row["run_id"], []).append(row)
     least: dict[Place, int] = {}
-    for row in done(view.runs):
-        after = sum(epoch > row["best_epoch"] for epoch in validated.get(row["run_id"], []))
-        if row["run_id"] in taken and after < patience:
-            place = (row["method"], row["size"])
-            least[place] = min(least.get(place, FLOOR), taken[row["run_id"]])
-    return {place: steps for place, steps in least.items() if steps < FLOOR}
+    for run in done(view.runs):
+        own = epochs.get(run["run_id"], [])
+        steps = max((int(row["step"]) for row in own), default=FLOOR)
+        after = sum(row["epoch"] > run["best_epoch"] for row in own)
+        if steps < FLOOR and after < patience:
+            place = (name_of_cell(run), run["size"])
+            least[place] = min(least.get(place, FLOOR), steps)
+    return least
 
 
 def caution(few: Mapping[Place, int], method: str, sizes: Iterable[int]) -> str:

@@ -157,16 +157,8 @@ def _suspect(
     place: int,
 ) -> Suspect:
     given, top = int(sample.labels[place]), int(probabilities[place].argmax())
-    row = Row(
-        split="train",
-        index=place,
-        line=None if sample.lines is None else int(sample.lines[place]),
-        text=sample.texts[place],
-        pair=None if sample.pairs is None else sample.pairs[place],
-        label=data.label_names[given],
-    )
     return Suspect(
-        row=row,
+        row=Row.of(sample, "train", place, data.label_names),
         likelier=data.label_names[top],
         given_probability=float(probabilities[place, given]),
         likelier_probability=float(probabilities[place, top]),

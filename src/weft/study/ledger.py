@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -29,7 +29,8 @@ _INTEGERS = frozenset(
     + ["peak_memory_bytes", "model_bytes"]
     + [f"{split}_examples" for split in _SPLITS]
 )
-_WORDS = frozenset(("run_id", "method", "status", "error", "folder"))
+_WORDS = frozenset(("run_id", "method", "variant", "status", "error", "folder"))
+_VARIANT = "coalesce(variant, '')"  # runs that are older than grids have none
 _OBJECTS = frozenset(("extra", "test_confusion", "validation_confusion"))
 
 
@@ -79,6 +80,12 @@ class Ledger:
         with self._transaction("DEFERRED"):
             yield
 
+    @contextmanager
+    def together(self) -> Generator[None]:
+        """All that is written inside is there, or nothing of it."""
+        with self._transaction():
+            yield
+
     # What is true of the whole study
 
     def set_facts(self, facts: dict[str, Any]) -> None:
@@ -92,15 +99,24 @@ class Ledger:
         rows = self._read("SELECT key, value FROM facts ORDER BY key")
         return {row["key"]: json.loads(row["value"]) for row in rows}
 
+    def drop_fact(self, key: str) -> None:
+        """Removes a fact, if it is there."""
+        with self._transaction():
+            self._db.execute("DELETE FROM facts WHERE key = ?", (key,))
+
     # What happens, in the order in which it happens to a run
 
     def plan(self, keys: Iterable[RunKey]) -> None:
-        """Adds those runs that are not yet there, as planned, in this order."""
-        rows = [(key.run_id, key.method, key.size, key.seed) for key in keys]
+        """Adds those runs that are not yet there, as planned, in this order.
+
+        One that is there keeps all but the name of its settings, which the grid gives it.
+        """
+        rows = [(key.run_id, key.method, key.size, key.seed, key.variant) for key in keys]
         with self._transaction():
             self._db.executemany(
-                "INSERT INTO runs (run_id, method, size, seed, status) "
-                "VALUES (?, ?, ?, ?, 'planned') ON CONFLICT (run_id) DO NOTHING",
+                "INSERT INTO runs (run_id, method, size, seed, variant, status) "
+                "VALUES (?, ?, ?, ?, ?, 'planned') "
+                "ON CONFLICT (run_id) DO UPDATE SET variant = excluded.variant",
                 rows,
             )
 
@@ -135,11 +151,38 @@ class Ledger:
         with self._transaction():
             self._set_status(run_id, "failed", error)
 
+    def go_back(self, stood: Mapping[str, int | None]) -> None:
+        """Withdraws all that these runs did after they stood where they are now said to stand.
+
+        Args:
+            stood: by run, the steps that it had taken; None: it had not begun.
+        """
+        with self._transaction():
+            for run_id, step in stood.items():
+                for table in ("outcomes", "scores"):
+                    self._db.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))
+                self._db.execute(
+                    "DELETE FROM epochs WHERE run_id = ? AND step > ?", (run_id, step or 0)
+                )
+                self._db.execute(
+                    "UPDATE runs SET status = ?, error = NULL WHERE run_id = ?",
+                    ("planned" if step is None else "running", run_id),
+                )
+
+    def forget(self) -> None:
+        """Makes a ledger of which no run has begun as good as new."""
+        with self._transaction():
+            assert set(self.statuses().values()) <= {"planned"}, "a run has begun"
+            self._db.execute("DELETE FROM runs")
+            self._db.execute("DELETE FROM facts")
+
     # What is known
 
     def keys(self) -> list[RunKey]:
         """All runs, in the order in which they were planned."""
-        rows = self._read("SELECT run_id, method, size, seed FROM runs ORDER BY position")
+        rows = self._read(
+            f"SELECT run_id, method, size, seed, {_VARIANT} FROM runs ORDER BY position"
+        )
         return [RunKey(*row) for row in rows]
 
     def statuses(self) -> dict[str, Status]:
@@ -172,10 +215,11 @@ class Ledger:
     def runs(self) -> pd.DataFrame:
         """A row per run, in the order of planning.
 
-        Columns: run_id, method, size, seed, status, error; those of `Outcome`; those of `Scores`
-        as `test_*` and `validation_*`. Missing until the run is done.
+        Columns: run_id, method, size, seed, variant, status, error; those of `Outcome`; those of
+        `Scores` as `test_*` and `validation_*`. Missing until the run is done.
         """
-        columns = ["r.run_id", "r.method", "r.size", "r.seed", "r.status", "r.error"]
+        columns = ["r.run_id", "r.method", "r.size", "r.seed", f"{_VARIANT} AS variant"]
+        columns += ["r.status", "r.error"]
         columns += [f"o.{name}" for name in _OUTCOME]
         columns += [f"{split}.{name} AS {split}_{name}" for split in _SPLITS for name in _SCORES]
         joins = " ".join(
@@ -200,6 +244,9 @@ class Ledger:
 
     @contextmanager
     def _transaction(self, kind: str = "IMMEDIATE") -> Generator[None]:
+        if self._db.in_transaction:  # of `together`: what fails here fails there
+            yield
+            return
         with faults_of(self.path), transaction(self._db, kind):
             yield
 

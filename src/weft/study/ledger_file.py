@@ -9,7 +9,7 @@ from pathlib import Path
 
 from weft.errors import StudyError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _APPLICATION = int.from_bytes(b"weft", "big")
 """`PRAGMA application_id`: tells a ledger from any other SQLite file."""
@@ -30,7 +30,8 @@ CREATE TABLE runs (
     size INTEGER NOT NULL,
     seed INTEGER NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('planned', 'running', 'done', 'failed')),
-    error TEXT
+    error TEXT,
+    variant TEXT
 );
 CREATE TABLE epochs (
     run_id TEXT NOT NULL REFERENCES runs (run_id),
@@ -73,6 +74,7 @@ CREATE TABLE scores (
 
 _ADDED: dict[int, dict[str, tuple[str, ...]]] = {
     2: {"outcomes": ("peak_memory_bytes INTEGER", "model_bytes INTEGER")},
+    3: {"runs": ("variant TEXT",)},
 }
 """Columns by the version that brought them; older ledgers get them, empty."""
 
@@ -137,7 +139,7 @@ def open_ledger(path: Path, *, readonly: bool) -> sqlite3.Connection:
 
 def _open(path: Path, *, readonly: bool) -> sqlite3.Connection:
     if not readonly:
-        _make_folder(path.parent)
+        make_folder(path.parent)
     mode = "ro" if readonly else "rwc"
     uri = f"{path.resolve().as_uri()}?mode={mode}"
     db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_PATIENCE)
@@ -158,7 +160,12 @@ def _open(path: Path, *, readonly: bool) -> sqlite3.Connection:
     return db
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Makes a study's folder where it is missing.
+
+    Raises:
+        StudyError: it cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -7,28 +7,38 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from weft.config import Recipe, StudyConfig
+from weft.config import Settings, StudyConfig
 from weft.data.splits import Splits
 from weft.study.record import RunKey
+from weft.study.variants import variants
 
 STEPPED = ("lora", "bitfit", "full")
 """The methods that train by steps, epoch by epoch."""
 ORDER = ("tfidf", "probe", *STEPPED)
 """In which methods are run: the quick ones show early what the others have to beat."""
-_AS_BEFORE = (("min_steps", 0), ("evaluations", 20))
+_AS_BEFORE = (("min_steps", 0), ("evaluations", 20), ("validation", "random"))
 """Settings that are younger than run ids, at the value that leaves a run as it was."""
 
 
 def plan(config: StudyConfig, splits: Splits, identity: Mapping[str, str]) -> list[RunKey]:
-    """Every run of the grid: method x size x seed.
+    """Every run of the grid: method x its settings x size x seed.
+
+    A run's id is that of a study which has its settings alone, and no grid.
 
     Args:
         identity: hashes of the `data` and of the `backbone`, which decide outcomes as settings do;
             the latter may be absent where no method needs it.
     """
     return [
-        RunKey(_run_id(config, identity, splits.name, method, size, seed), method, size, seed)
+        RunKey(
+            _run_id(own.config, identity, splits.name, method, size, seed),
+            method,
+            size,
+            seed,
+            own.label,
+        )
         for method in config.methods
+        for own in variants(config, method)
         for size in splits.sizes
         for seed in range(config.seeds_at.get(size, config.seeds))
     ]
@@ -43,10 +53,7 @@ def _run_id(
     seed: int,
 ) -> str:
     parts: dict[str, Any] = {"method": method, "size": size, "seed": seed, "draw": draw}
-    own = config.data.model_dump(exclude={"folder", "source"})
-    if own["validation"] == "random":
-        del own["validation"]  # unset it leaves the id as it is without such a setting
-    parts["data"] = [identity["data"], own]
+    parts["data"] = [identity["data"], _settings(config.data, {"folder", "source"})]
     if method != "tfidf":
         own = config.backbone.model_dump(exclude={"name", "revision"})
         parts["backbone"] = [identity["backbone"], own]
@@ -55,18 +62,20 @@ def _run_id(
     elif method in ("bitfit", "full"):  # whose learning rate is not the recipe's
         own = config.bitfit if method == "bitfit" else config.full
         parts[method] = own.model_dump()
-        recipe = _settings(config.recipe)
-        del recipe["learning_rate"]
-        parts["recipe"] = recipe
+        parts["recipe"] = _settings(config.recipe, {"learning_rate"})
     text = json.dumps(parts, sort_keys=True)
     return f"{method}-{size}-{seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def _settings(recipe: Recipe) -> dict[str, Any]:
-    """Of a recipe, all that decides; a later setting that says the old way is as good as absent."""
+def _settings(group: Settings, idle: set[str] | None = None) -> dict[str, Any]:
+    """Of a group, all that decides; a later setting that says the old way is as good as absent.
+
+    Args:
+        idle: settings of the group that decide nothing here.
+    """
     return {
         name: value
-        for name, value in recipe.model_dump().items()
+        for name, value in group.model_dump(exclude=idle).items()
         if (name, value) not in _AS_BEFORE
     }
 

@@ -13,8 +13,12 @@ from pydantic import ValidationError
 from weft.config import StudyConfig
 from weft.data.sizes import sizes_of
 from weft.errors import ConfigError
+from weft.study.axes import named, typed, untouched
 
 Tree = dict[str, Any]
+
+IDLE = frozenset(("name", "target", "data.folder", "bank.slots"))
+"""Settings by dotted name that change no run, so that they are free in a study that was begun."""
 
 SST2: Tree = {
     "name": "sst2",
@@ -106,7 +110,13 @@ def resolve(data: str, over: Mapping[str, Any]) -> StudyConfig:
             "name": _name(data),
             "methods": ["lora", "probe", "tfidf"],
         }
-    return validated(merged(base, over))
+    return validated(merged(_grid_named(base), _grid_named(over)))
+
+
+def _grid_named(tree: Mapping[str, Any]) -> Tree:
+    """The tree with its grid by the names of settings, so that two grids meet axis by axis."""
+    grid = tree.get("grid")
+    return {**tree, "grid": named(grid)} if _is_tree(grid) else dict(tree)
 
 
 def validated(tree: Tree) -> StudyConfig:
@@ -138,15 +148,24 @@ _GRID = ("sizes", "seeds", "seeds_at", "methods")
 
 
 def _spelled_out(tree: Tree) -> tuple[Tree, list[str]]:
-    """The tree with sizes that stand as typed made numbers, and what is wrong with them."""
-    typed = tree.get("sizes")
-    if not isinstance(typed, str):
-        return tree, []
+    """The tree with sizes and grid that stand as typed made numbers, and what is wrong there."""
+    faults: list[str] = []
+    grid = tree.get("grid")
+    if _is_tree(grid):
+        axes, faults = typed(named(grid))
+        tree = {**tree, "grid": axes}
+        recipe = tree.get("recipe", {})
+        if "recipe.epochs" in axes and _is_tree(recipe):
+            # as for one number of epochs: who names them wants just so many
+            tree["recipe"] = {"min_steps": 0, **recipe}
+    sizes = tree.get("sizes")
+    if not isinstance(sizes, str):
+        return tree, faults
     rest = {key: value for key, value in tree.items() if key != "sizes"}
     try:
-        return {**rest, "sizes": list(sizes_of(typed))}, []
+        return {**rest, "sizes": list(sizes_of(sizes))}, faults
     except ConfigError as error:
-        return rest, [f"{error.problem} (found {error.found}; {error.remedy})"]
+        return rest, [*faults, f"{error.problem} (found {error.found}; {error.remedy})"]
 
 
 def _faults_between(config: StudyConfig) -> list[str]:
@@ -162,7 +181,7 @@ def _faults_between(config: StudyConfig) -> list[str]:
     if not methods or len(set(methods)) != len(methods):
         shown = ", ".join(methods) or "none"
         faults.append(f"methods must be named once each, at least one (found {shown})")
-    return faults
+    return faults + untouched(config)
 
 
 def departures(config: StudyConfig) -> list[str]:
@@ -172,17 +191,9 @@ def departures(config: StudyConfig) -> list[str]:
         return []
     published = StudyConfig.model_validate(preset)
     ours, theirs = flat(config.model_dump()), flat(published.model_dump())
-    skip = {
-        "name",
-        "target",
-        "data.folder",
-        "bank.slots",
-        "bank.strip_width",
-        "bank.device",
-        "bank.exact",
-    }
+    skip = IDLE | {"bank.strip_width", "bank.device", "bank.exact"}
     return [
-        f"{key}: {_shown(ours.get(key))} instead of {_shown(theirs.get(key))}"
+        f"{key}: {_shown(ours.get(key))} instead of {_shown(theirs.get(key.removeprefix('grid.')))}"
         for key in ours
         if key not in skip and ours[key] != theirs.get(key)
     ]

@@ -19,6 +19,19 @@ class RunKey:
     method: str
     size: int  # training examples
     seed: int
+    variant: str = ""
+    """Its settings on the grid, e.g. `learning_rate=0.001, r=16`; empty where the grid has none for
+    its method."""
+
+    @property
+    def name(self) -> str:
+        """The method with its settings: `lora (learning_rate=0.001)`."""
+        return cell_name(self.method, self.variant)
+
+
+def cell_name(method: str, variant: str | None) -> str:
+    """A method with its settings on the grid, if there are any: `lora (learning_rate=0.001)`."""
+    return f"{method} ({variant})" if variant else method
 
 
 @dataclass(frozen=True)

@@ -2,72 +2,29 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, cast
-
-import numpy as np
+from typing import Any
 
 from weft.config import StudyConfig
-from weft.data.examples import LabelledText
 from weft.data.sources import load
-from weft.data.splits import Splits, split
-from weft.errors import StudyError
-from weft.evidence.metrics import score
-from weft.machine import describe, versions
-from weft.study.choice import LEDGER, MODEL
+from weft.data.splits import split
+from weft.study import sessions
+from weft.study.choice import LEDGER
+from weft.study.facts import facts_of, facts_of_backbone, together
+from weft.study.ground import CONFIG, adapter_fits, begun, same_ground, same_settings, settings_of
+from weft.study.growth import grown
 from weft.study.ledger import Ledger
+from weft.study.lock import held
 from weft.study.memory import PeakMemory
+from weft.study.notices import Begun, Opened, Watcher, Working
 from weft.study.plan import ORDER, STEPPED, plan
-from weft.study.predictions import write_predictions
-from weft.study.presets import PUBLISHED, departures, flat, to_toml
-from weft.study.record import EpochRow, Outcome, RunKey
-
-CONFIG = "study.toml"
-_CHECKPOINTED = tuple(method for method in STEPPED if method != "full")
-"""Methods that leave a checkpoint an epoch. One of full fine-tuning is as large as the whole model:
-of its epochs the best alone is kept, which is the saved model."""
-
-Watcher = Callable[[object], None]
-"""Told of everything that happens: the training events and the notices below."""
-
-
-@dataclass(frozen=True)
-class Opened:
-    """The data are read, split and checked; nothing is loaded yet."""
-
-    config: StudyConfig
-    data: LabelledText
-    splits: Splits
-
-
-@dataclass(frozen=True)
-class Begun:
-    """The study's runs are known."""
-
-    keys: Sequence[RunKey]
-    waiting: Sequence[RunKey]  # those not finished before
-    facts: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Working:
-    """A part of the work begins."""
-
-    what: str
-
-
-@dataclass(frozen=True)
-class RunDone:
-    """One run is finished and in the ledger."""
-
-    key: RunKey
-    outcome: Outcome
+from weft.study.presets import to_toml
+from weft.study.record import RunKey, Status
+from weft.study.stopping import Stop
+from weft.study.variants import config_of, sharing, variants
 
 
 def open_data(config: StudyConfig) -> Opened:
@@ -79,6 +36,8 @@ def open_data(config: StudyConfig) -> Opened:
 def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -> bool:
     """Makes every run that the folder's ledger does not hold yet.
 
+    Stopped at any moment and begun again, it goes on from its last checkpoint.
+
     Args:
         folder: of the study; made where it is not there.
         watch: told what happens.
@@ -88,245 +47,161 @@ def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -
         Whether every run of the study is finished.
 
     Raises:
-        StudyError: the folder holds another study.
+        StudyError: the folder holds another study, or another process is working on it.
+        KeyboardInterrupt: the user asked to stop.
     """
     opened = open_data(config)
     watch(opened)
     watch(Working(f"looking up the backbone {config.backbone.name}"))
-    from weft.methods import Materials, make
-    from weft.nn.backbone import choose_precision
     from weft.nn.source import find
 
     needs_encoder = any(method != "tfidf" for method in config.methods)
     source = find(config.backbone) if needs_encoder else None
-    before = _frozen(folder)
+    with held(folder, command):
+        return _run(opened, source, folder, watch, command)
+
+
+def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str) -> bool:
+    from weft.methods import Materials
+    from weft.nn.backbone import choose_precision
+    from weft.study.standing import drop_later_files, go_back
+    from weft.training.durable import write_durably
+
+    config = opened.config
+    went_on = begun(folder)
+    before = settings_of(folder) if went_on else None
     wanted = config.backbone.precision
     if wanted == "auto" and before is not None:
         wanted = before.backbone.precision  # a timing that comes out otherwise changes no study
     precision = choose_precision(wanted, config.bank.device)
-    frozen = _same_settings(config, before, folder, precision)
-    facts = _facts(opened, command)
+    config = same_settings(config, before, folder, precision)
+    adapter_fits(config, len(opened.data.label_names))
+    facts = facts_of(opened, command)
     identity = {"data": _digest(opened.data.hashes)}
     if source is not None:
         identity["backbone"] = source.sha256
-        facts["backbone"] = {
-            "name": source.name,
-            "origin": source.origin,
-            "revision": source.revision,
-            "sha256": identity["backbone"],
-            "pooling": source.pooling,
-            "precision": precision,
-        }
-    keys = plan(frozen, opened.splits, identity)
+        facts["backbone"] = facts_of_backbone(config, source)
+    keys = plan(config, opened.splits, identity)
     with Ledger(folder / LEDGER) as ledger:
-        known = ledger.facts()
-        _same_ground(known, facts, folder)
-        (folder / CONFIG).write_text(to_toml(frozen), encoding="utf-8")
-        ledger.plan(keys)
-        status = ledger.statuses()
-        waiting = [key for key in keys if status[key.run_id] != "done"]
-        if waiting or not known:
-            # a command that trains nothing does not change how the runs are said to be made
-            ledger.set_facts(facts)
-        if known.get("target") != frozen.target:  # of the report, so it follows the last command
-            ledger.set_facts({"target": frozen.target})
-        watch(Begun(keys, waiting, facts))
+        known = ledger.facts() if went_on else {}
+        same_ground(known, facts, folder)
+        grid: dict[str, Any] = {}
+        if before is not None:
+            sizes = before.sizes or sorted({key.size for key in ledger.keys()})  # noqa: SIM118
+            grid = grown(before, config, sizes, opened.splits.sizes)
+        frozen = config.model_copy(update=grid)
+        write_durably(folder / CONFIG, to_toml(frozen).encode())
+        with ledger.together():
+            if not went_on:
+                ledger.forget()
+            ledger.plan(keys)
+            # by method, those that a checkpoint holds; what came after it is withdrawn
+            stand = go_back(folder, ledger, config, watch)
+            status = ledger.statuses()
+            # a run that failed is tried again, but not by the command that it failed under
+            again = set[str]() if sessions.unfinished(known) else set(config.methods) - set(stand)
+            waiting = [key for key in keys if _is_wanted(status[key.run_id], key.method in again)]
+            if waiting or stand or not known:
+                # a command that trains nothing does not change how the runs are said to be made
+                ledger.set_facts(together(known, facts, opened.config.model_copy(update=grid)))
+                sessions.begin(ledger, facts)
+            if known.get("target") != config.target:  # of the report, so it follows the last
+                ledger.set_facts({"target": config.target})
+        drop_later_files(folder, ledger, stand.values())
+        taken = {run: n for snapshot in stand.values() for run, n in snapshot.seated.items()}
+        watch(Begun(keys, waiting, facts, taken))
         data = opened.data
-        materials = Materials(frozen, opened.splits, data.label_names, data.positive, source)
+        materials = Materials(config, opened.splits, data.label_names, data.positive, source)
+        making = _Making(opened, materials, ledger, folder, watch)
         for method in sorted(set(config.methods), key=ORDER.index):
-            own = [key for key in waiting if key.method == method]
-            if own:
-                watch(Working(f"{method}: {len(own)} runs"))
-                with PeakMemory() as memory:
-                    work = make(method, materials)
-                    _run_method(work, own, opened, ledger, folder, watch, memory)
-                    del work
+            snapshot = stand.pop(method, None)
+            resumed: list[str] = []
+            if snapshot is not None:
+                resumed = [*snapshot.seated, *snapshot.waiting]
+                making.go_on(method, resumed, snapshot)
+            wanted = {key.run_id for key in waiting} - set(resumed)
+            for part in sharing(config, (key for key in keys if key.method == method)):
+                own = [run for run in part if run[0].run_id in wanted]
+                if own:
+                    making.make(method, own, [run for run in part if run not in own])
         status = ledger.statuses()
+        sessions.end(ledger)
     return all(status[key.run_id] == "done" for key in keys)
 
 
-def _run_method(
-    method: Any,
-    keys: Sequence[RunKey],
-    opened: Opened,
-    ledger: Ledger,
-    folder: Path,
-    watch: Watcher,
-    memory: PeakMemory,
-) -> None:
-    from weft.methods.base import Done, Item
-    from weft.training.checkpoint import save_checkpoint
-    from weft.training.events import EpochEnd, RunFailed
-
-    by_id = {key.run_id: key for key in keys}
-    for key in keys:
-        shutil.rmtree(folder / "runs" / key.run_id, ignore_errors=True)
-        ledger.start(key.run_id)
-    for event in method.run([Item(key.run_id, key.size, key.seed) for key in keys]):
-        match event:
-            case EpochEnd():
-                row = EpochRow(
-                    epoch=event.epoch,
-                    step=event.step,
-                    train_loss=event.train_loss,
-                    train_accuracy=event.train_accuracy,
-                    validation_loss=event.validation_loss,
-                    validation_accuracy=event.validation_accuracy,
-                    learning_rate=event.learning_rate,
-                    seconds=event.seconds,
-                )
-                if by_id[event.run_id].method in _CHECKPOINTED:
-                    checkpoints = folder / "runs" / event.run_id / "checkpoints"
-                    save_checkpoint(checkpoints / f"epoch-{event.epoch}.safetensors", event.state)
-                ledger.epoch(event.run_id, row)
-            case Done():
-                key = by_id[event.run_id]
-                outcome = _finish(event, key, opened, folder, memory)
-                ledger.finish(event.run_id, outcome)
-                watch(RunDone(key, outcome))
-            case RunFailed():
-                ledger.fail(event.run_id, event.reason)
-            case _:
-                pass
-        watch(event)
+_Run = tuple[RunKey, StudyConfig]
+"""A run and its settings."""
 
 
-def _finish(done: Any, key: RunKey, opened: Opened, folder: Path, memory: PeakMemory) -> Outcome:
-    place = folder / "runs" / key.run_id
-    model = place / MODEL
-    model.mkdir(parents=True, exist_ok=True)
-    taken = memory.bytes  # before it is saved: that asks for more, and is no part of training
-    splits, data = opened.splits, opened.data
-    from weft.methods.calibrated import save_calibrated
+@dataclass(frozen=True)
+class _Making:
+    """Makes runs of one method after the other."""
 
-    calibration = save_calibrated(done, splits.validation.labels, model)
-    write_predictions(
-        place / "predictions.parquet",
-        data.label_names,
-        {"validation": splits.validation.labels, "test": splits.test.labels},
-        {"validation": done.validation, "test": done.test},
-    )
-    judged = partial(score, positive=data.positive)
-    return Outcome(
-        validation=judged(splits.validation.labels, done.validation),
-        test=judged(splits.test.labels, done.test),
-        trainable=done.trainable,
-        total=done.total,
-        epochs=done.epochs,
-        best_epoch=done.best_epoch,
-        seconds=done.seconds,
-        examples_per_second=done.examples_per_second,
-        peak_memory_bytes=taken,
-        model_bytes=sum(path.stat().st_size for path in model.rglob("*") if path.is_file()),
-        folder=f"runs/{key.run_id}",
-        extra={**done.extra, "temperature": calibration.temperature},
-    )
+    opened: Opened
+    materials: Any
+    ledger: Ledger
+    folder: Path
+    watch: Watcher
 
+    def make(self, method: str, runs: Sequence[_Run], made: Sequence[_Run]) -> None:
+        """From the start, in one bank; `made` are the others that would share it."""
+        from weft.methods.base import Before
 
-def _facts(opened: Opened, command: str) -> dict[str, Any]:
-    config, data, splits = opened.config, opened.data, opened.splits
-    facts: dict[str, Any] = {
-        "name": config.name,
-        "command": command,
-        "config": config.model_dump(mode="json"),
-        "departures": departures(config),
-        "data": {
-            "name": data.name,
-            "origin": data.origin,
-            "label_names": list(data.label_names),
-            "positive": data.positive,
-            "hashes": data.hashes,
-            "notes": [*data.notes, *splits.notes],
-            "train": len(splits.pool),
-            "validation": len(splits.validation),
-            "test": len(splits.test),
-            "balance": splits.balance,
-            "label_counts": _label_counts(opened),
-        },
-        "versions": versions(),
-        "machine": describe(),
-        "date": time.strftime("%Y-%m-%d"),
-    }
-    if config.data.source == "sst2":
-        facts["published"] = PUBLISHED
-    return facts
+        self.watch(Working(f"{method}: {len(runs)} runs{self._which(runs)}"))
+        self._make(method, runs, Before(made=[_item(run) for run in made]))
 
+    def go_on(self, method: str, run_ids: Sequence[str], snapshot: Any) -> None:
+        """From where the snapshot stands; its runs may be more than the command asks for."""
+        from weft.methods.base import Before
 
-def _label_counts(opened: Opened) -> dict[str, Any]:
-    """How many examples of each class the pool has, and a training set of each size.
+        by_id = {key.run_id: key for key in self.ledger.keys()}  # noqa: SIM118 (it is no dict)
+        here, waiting = len(snapshot.seated), len(snapshot.waiting)
+        self.watch(Working(f"{method}: goes on in the middle of {here} runs, {waiting} waiting"))
+        keys = [by_id[run_id] for run_id in run_ids]
+        runs = [(key, config_of(self.materials.config, key)) for key in keys]
+        self._make(method, runs, Before(snapshot=snapshot))
 
-    Seed 0 stands for all: at one size, two seeds differ by one example a class at most.
-    """
-    splits, classes = opened.splits, len(opened.data.label_names)
-    drawn = splits.pool.labels[splits.order(0)]
+    def _which(self, runs: Sequence[_Run]) -> str:
+        """Of which settings on the grid these runs are, where their method has several."""
+        labels = {key.variant for key, _ in runs}
+        if len(variants(self.materials.config, runs[0][0].method)) == 1:
+            return ""
+        return f" of {runs[0][0].variant}" if len(labels) == 1 else f" of {len(labels)} settings"
 
-    def counts(size: int) -> list[int]:
-        return np.bincount(drawn[:size], minlength=classes).tolist()
+    def _make(self, method: str, runs: Sequence[_Run], before: Any) -> None:
+        from weft.methods import make
+        from weft.study.checkpoints import Checkpoints
+        from weft.study.recording import Recorder
 
-    train = {str(size): counts(size) for size in splits.sizes}
-    return {"pool": counts(len(drawn)), "train": train}
-
-
-def _frozen(folder: Path) -> StudyConfig | None:
-    """The configuration of the study in the folder; None if there is none yet."""
-    from weft.study.presets import resolve
-
-    path = folder / CONFIG
-    return resolve(str(path), {}) if path.exists() else None
-
-
-def _same_settings(
-    config: StudyConfig, before: StudyConfig | None, folder: Path, precision: str
-) -> StudyConfig:
-    """The configuration with its precision, held against the one that lies in the folder.
-
-    Sizes, seeds and methods may grow; all else decides what the runs in the folder are. A method's
-    own settings are free as long as no run of it was planned.
-    """
-    backbone = config.backbone.model_copy(update={"precision": precision})
-    config = config.model_copy(update={"backbone": backbone})
-    if before is None:
-        return config
-    there, now = flat(before.model_dump()), flat(config.model_dump())
-    free = {"sizes", "seeds", "seeds_at", "methods", "name", "target", "data.folder", "bank.slots"}
-    free |= {f"{method}.learning_rate" for method in {"bitfit", "full"} - _planned(folder)}
-    odd = [key for key in now if key not in free and now[key] != there.get(key)]
-    if odd:
-        raise StudyError(
-            f"{folder} holds a study with other settings",
-            found="; ".join(f"{k}: {there.get(k)} there, {now[k]} asked for" for k in odd),
-            remedy="give another folder with --out, or the same settings to go on with it",
-        )
-    return config
-
-
-def _planned(folder: Path) -> set[str]:
-    """The methods that the folder's ledger knows a run of."""
-    if not (folder / LEDGER).is_file():
-        return set()
-    with Ledger(folder / LEDGER, readonly=True) as ledger:
-        return {key.method for key in ledger.keys()}  # noqa: SIM118 (a ledger is no dict)
-
-
-def _same_ground(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
-    for part, key, what in (
-        ("data", "hashes", "the data"),
-        ("backbone", "sha256", "the backbone's weights"),
-    ):
-        old, new = before.get(part, {}).get(key), now.get(part, {}).get(key)
-        if old is not None and new is not None and old != new:
-            raise StudyError(
-                f"{what} are not those that the study in {folder} began with",
-                found=f"sha256 {_short(new)}; there {_short(old)}",
-                remedy="put the old ones back, or begin another study with --out",
+        opened, ledger = self.opened, self.ledger
+        checkpoints = Checkpoints(self.folder, method, ledger) if method in STEPPED else None
+        by_id = {key.run_id: key for key, _ in runs}
+        with PeakMemory() as memory, Stop(patient=checkpoints is not None) as stop:
+            recorder = Recorder(
+                self.folder,
+                by_id,
+                opened.data,
+                opened.splits,
+                ledger,
+                memory,
+                checkpoints,
+                stop,
+                self.watch,
             )
+            work = make(method, self.materials.of(runs[0][1]))
+            for event in work.run([_item(run) for run in runs], before):
+                recorder.take(event)
 
 
-def _short(value: Any) -> str:
-    if isinstance(value, dict):
-        hashes = cast("dict[str, Any]", value)
-        return ", ".join(f"{name} {str(digest)[:12]}" for name, digest in sorted(hashes.items()))
-    return str(value)[:12]
+def _is_wanted(status: Status, again: bool) -> bool:
+    return status in ("planned", "running") or (status == "failed" and again)
+
+
+def _item(run: _Run) -> Any:
+    from weft.methods.base import Item
+
+    key, config = run
+    return Item(key.run_id, key.size, key.seed, config)
 
 
 def _digest(hashes: dict[str, str]) -> str:

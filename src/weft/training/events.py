@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
+
+from weft.training.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class RunBegin:
+    """A run begins: for those that train by steps, a slot has taken it."""
+
+    run_id: str
 
 
 @dataclass(frozen=True)
@@ -59,4 +68,13 @@ class RunFailed:
     reason: str
 
 
-Event = Stepped | EpochEnd | RunEnd | RunFailed
+@dataclass(frozen=True)
+class Settled:
+    """A step and all that it brought are told: from here training can go on another day."""
+
+    over: bool  # no run is left
+    snapshot: Callable[[], Snapshot]
+    """Takes the bank's whole state; to be called before the next event is asked for."""
+
+
+Event = RunBegin | Stepped | EpochEnd | RunEnd | RunFailed | Settled

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,11 +19,10 @@ from weft.config import BankSettings
 from weft.nn.bank import Bank
 from weft.text.packing import pack
 from weft.text.tokens import Ints, Tokens
-from weft.training.events import EpochEnd, Event, RunEnd, RunFailed, Stepped
+from weft.training.events import EpochEnd, Event, RunBegin, RunEnd, RunFailed, Settled, Stepped
 from weft.training.inference import cross_entropy, logits_of, probabilities
 from weft.training.slots import Job, Judges, Slot
-
-__all__ = ["Judges", "train"]
+from weft.training.snapshot import Snapshot, put_back, take
 
 _TOGETHER = {"cpu": 1536, "cuda": 1 << 20}
 """Tokens that one forward and backward take at most, but for a run's own batch. On a CPU more only
@@ -30,12 +30,16 @@ pushes activations out of its caches; a GPU has room for all."""
 
 
 def train(
-    bank: Bank, jobs: Iterable[Job], judges: Judges | None, settings: BankSettings
+    bank: Bank,
+    jobs: Iterable[Job],
+    judges: Judges | None,
+    settings: BankSettings,
+    since: Snapshot | None = None,
 ) -> Iterator[Event]:
     """Trains all jobs through the bank's slots and tells what happens as it happens.
 
     A run that ends gives its slot to the next one waiting. Which run sits where and when depends
-    on steps alone, never on the clock.
+    on steps alone, never on the clock. So from a snapshot all goes on as if it had never stopped.
 
     Args:
         bank: its slots are overwritten.
@@ -43,13 +47,20 @@ def train(
         judges: validated on after an epoch of a run, where one is due; tested on once, with its
             best weights. None: every job brings its own.
         settings: `exact` computes each run by itself.
+        since: where to go on; the jobs are those that sat or waited then. None: from the start.
+
+    Raises:
+        TrainingError: the snapshot is not of these jobs and this bank.
     """
-    waiting = deque(jobs)
     slots: dict[int, Slot] = {}
+    if since is not None:
+        slots, jobs = put_back(bank, jobs, since, time.perf_counter)
+    waiting = deque(jobs)
     while waiting or slots:
         for index in range(bank.slots):
             if index not in slots and waiting:
                 slots[index] = Slot(bank, index, waiting.popleft(), time.perf_counter())
+                yield RunBegin(slots[index].job.run_id)
         active = [slots[index] for index in sorted(slots)]
 
         # one step: as many runs together as pay, or each in the shapes it has alone
@@ -106,6 +117,8 @@ def train(
             else:
                 slot.next_epoch()
                 slot.count_anew(time.perf_counter())
+        snapshot = partial(take, bank, slots, waiting, time.perf_counter())
+        yield Settled(not (slots or waiting), snapshot)
 
 
 @dataclass(frozen=True)

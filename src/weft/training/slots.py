@@ -168,7 +168,11 @@ class Slot:
 
     def next_epoch(self) -> None:
         """Begins the next epoch with a new order."""
-        self.epoch += 1
+        self.go_to(self.epoch + 1, self.step)
+
+    def go_to(self, epoch: int, step: int) -> None:
+        """Stands in this epoch, with its order, after so many optimiser steps."""
+        self.epoch, self.step = epoch, step
         self._order = self._shuffle()
 
     def count_anew(self, now: float) -> None:

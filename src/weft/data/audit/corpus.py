@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from weft.data.audit.runs import Runs
 from weft.data.audit.words import joined, normalised
 from weft.data.examples import Examples
 
@@ -29,6 +30,18 @@ class Row:
     pair: str | None
     label: str
 
+    @classmethod
+    def of(cls, part: Examples, split: Split, index: int, label_names: tuple[str, ...]) -> Row:
+        """The example at a place of `part`, which is a split or some of it."""
+        return cls(
+            split=split,
+            index=index,
+            line=None if part.lines is None else int(part.lines[index]),
+            text=part.texts[index],
+            pair=None if part.pairs is None else part.pairs[index],
+            label=label_names[int(part.labels[index])],
+        )
+
 
 class Corpus:
     """The examples of all splits, train first.
@@ -45,6 +58,7 @@ class Corpus:
         self.label_names = label_names
         self.texts = [text for part in self.splits.values() for text in joined(part)]
         """One string an example."""
+        self._words: dict[Split, Runs] = {}
         self.keys = [normalised(text) for text in self.texts]
         """Equal where the texts count as the same."""
         self.labels = np.concatenate([part.labels for part in self.splits.values()])
@@ -61,6 +75,12 @@ class Corpus:
         start = self._starts[name]
         return self.texts[start : start + len(self.splits[name])]
 
+    def words(self, name: Split) -> Runs:
+        """The words of one split's texts; cut and hashed once."""
+        if name not in self._words:
+            self._words[name] = Runs.of(self.of(name))
+        return self._words[name]
+
     def row(self, place: int) -> Row:
         """The example at a place of the line."""
         name = SPLITS[int(self.split[place])]
@@ -68,15 +88,7 @@ class Corpus:
 
     def row_of(self, name: Split, index: int) -> Row:
         """The example at a place of a split."""
-        part = self.splits[name]
-        return Row(
-            split=name,
-            index=int(index),
-            line=None if part.lines is None else int(part.lines[index]),
-            text=part.texts[index],
-            pair=None if part.pairs is None else part.pairs[index],
-            label=self.label_names[int(part.labels[index])],
-        )
+        return Row.of(self.splits[name], name, int(index), self.label_names)
 
 
 def by_split(split: NDArray[np.int64], marked: NDArray[np.bool_]) -> dict[Split, int]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from weft.data.audit.corpus import Corpus, Split
-from weft.data.audit.runs import Runs
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -34,7 +33,7 @@ def distributions(corpus: Corpus) -> tuple[Distribution, ...]:
 
 def _distribution(corpus: Corpus, name: Split) -> Distribution:
     part = corpus.splits[name]
-    lengths = Runs.of(corpus.of(name)).lengths
+    lengths = corpus.words(name).lengths
     if part.pairs is not None:
         lengths = lengths - 1  # the separator
     counts = np.bincount(part.labels, minlength=len(corpus.label_names)).tolist()

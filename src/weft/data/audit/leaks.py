@@ -45,12 +45,12 @@ class Leak:
 
 def find_leaks(corpus: Corpus) -> tuple[Leak, ...]:
     """Compares the words of validation and test with those of train."""
-    train, tokens = Runs.of(corpus.of("train")), Runs.of(corpus.of("train"), str.split)
+    train, tokens = corpus.words("train"), Runs.of(corpus.of("train"), str.split)
     return tuple(_leak(corpus, name, train, tokens) for name in corpus.splits if name != "train")
 
 
 def _leak(corpus: Corpus, name: Split, train: Runs, tokens: Runs) -> Leak:
-    own = Runs.of(corpus.of(name))
+    own = corpus.words(name)
     holder, train_holds = whole_in(own, train)
     train_lies, held = whole_in(train, own)
     either = (holder >= 0) | (held >= 0)

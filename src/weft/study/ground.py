@@ -1,0 +1,112 @@
+"""What a study's folder holds against what is asked of it now: settings, data, backbone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from weft.config import StudyConfig
+from weft.errors import StudyError
+from weft.study.choice import LEDGER
+from weft.study.ledger import Ledger
+from weft.study.presets import IDLE, flat
+from weft.study.variants import variants
+
+CONFIG = "study.toml"
+
+
+def begun(folder: Path) -> bool:
+    """Whether a run of the folder's study has begun; until then its settings are free."""
+    if not (folder / LEDGER).is_file() or (folder / LEDGER).stat().st_size == 0:
+        return False
+    with Ledger(folder / LEDGER, readonly=True) as ledger:
+        return bool(set(ledger.statuses().values()) - {"planned"})
+
+
+def settings_of(folder: Path) -> StudyConfig | None:
+    """The configuration of the study in the folder; None if it says none."""
+    from weft.study.presets import resolve
+
+    path = folder / CONFIG
+    return resolve(str(path), {}) if path.exists() else None
+
+
+def same_settings(
+    config: StudyConfig, before: StudyConfig | None, folder: Path, precision: str
+) -> StudyConfig:
+    """The configuration with its precision, held against the one that lies in the folder.
+
+    Sizes, seeds, methods and the grid may change; all else decides what the runs in the folder are.
+    A method's own settings are free as long as no run of it was planned.
+
+    Raises:
+        StudyError: something that is not free differs.
+    """
+    backbone = config.backbone.model_copy(update={"precision": precision})
+    config = config.model_copy(update={"backbone": backbone})
+    if before is None:
+        return config
+    there, now = flat(before.model_dump()), flat(config.model_dump())
+    free = IDLE | {"sizes", "seeds", "seeds_at", "methods"}
+    free |= {key for key in now if key.startswith("grid.")}
+    free |= {f"{method}.learning_rate" for method in {"bitfit", "full"} - _planned(folder)}
+    odd = [key for key in now if key not in free and now[key] != there.get(key)]
+    if odd:
+        raise StudyError(
+            f"{folder} holds a study with other settings",
+            found="; ".join(f"{k}: {there.get(k)} there, {now[k]} asked for" for k in odd),
+            remedy="give another folder with --out, or the same settings to go on with it",
+        )
+    return config
+
+
+def same_ground(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
+    """Holds the hashes of data and backbone against those that the study began with.
+
+    Raises:
+        StudyError: one differs.
+    """
+    for part, key, what in (
+        ("data", "hashes", "the data"),
+        ("backbone", "sha256", "the backbone's weights"),
+    ):
+        old, new = before.get(part, {}).get(key), now.get(part, {}).get(key)
+        if old is not None and new is not None and old != new:
+            raise StudyError(
+                f"{what} are not those that the study in {folder} began with",
+                found=f"sha256 {_short(new)}; there {_short(old)}",
+                remedy="put the old ones back, or begin another study with --out",
+            )
+
+
+def adapter_fits(config: StudyConfig, classes: int) -> None:
+    """Refuses, before anything is written, an adapter that this encoder has no layer for.
+
+    Raises:
+        ConfigError: no layer bears a wanted name.
+    """
+    asked = [own.config.lora for own in variants(config, "lora")]
+    named = [lora for lora in asked if lora.target_modules is not None]
+    if not named or not {"lora", "probe"} & set(config.methods):
+        return
+    from weft.nn.shapes import target_names
+    from weft.nn.skeleton import skeleton
+
+    model, head, _ = skeleton(config.backbone, classes)
+    for lora in named:
+        target_names(model, lora, head)
+
+
+def _planned(folder: Path) -> set[str]:
+    """The methods that the folder's ledger knows a run of."""
+    if not (folder / LEDGER).is_file():
+        return set()
+    with Ledger(folder / LEDGER, readonly=True) as ledger:
+        return {key.method for key in ledger.keys()}  # noqa: SIM118 (a ledger is no dict)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        hashes = cast("dict[str, Any]", value)
+        return ", ".join(f"{name} {str(digest)[:12]}" for name, digest in sorted(hashes.items()))
+    return str(value)[:12]

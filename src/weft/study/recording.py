@@ -1,0 +1,172 @@
+"""Writes down what a method tells: models and checkpoints as files, then rows in the ledger.
+
+What a step brought is written in one transaction when the step is settled, with the checkpoint from
+which to go on after it. So a run is never in the ledger as finished and in the checkpoint as not.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from weft.data.examples import LabelledText
+from weft.data.splits import Splits
+from weft.evidence.metrics import score
+from weft.methods.base import Done, MethodEvent
+from weft.methods.calibrated import save_calibrated
+from weft.study.checkpoints import Checkpoints
+from weft.study.choice import MODEL
+from weft.study.ledger import Ledger
+from weft.study.memory import PeakMemory
+from weft.study.notices import RunDone, Watcher, Working
+from weft.study.plan import STEPPED
+from weft.study.predictions import write_predictions
+from weft.study.record import EpochRow, Outcome, RunKey
+from weft.study.stopping import Stop
+from weft.training.checkpoint import save_checkpoint
+from weft.training.durable import sync_tree
+from weft.training.events import EpochEnd, RunBegin, RunFailed, Settled
+
+PREDICTIONS = "predictions.parquet"
+_KEPT = tuple(method for method in STEPPED if method != "full")
+"""Methods that leave a checkpoint an epoch. One of full fine-tuning is as large as the whole model:
+of its epochs the best alone is kept, which is the saved model."""
+
+
+class Recorder:
+    """Takes the events of one method, in order.
+
+    Args:
+        folder: the study's.
+        keys: the runs by id.
+        checkpoints: where the method's runs stand; None: each run is made at one go.
+        stop: asked after each settled step.
+        watch: told of every event, and of a run's end once it is in the ledger.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        keys: Mapping[str, RunKey],
+        data: LabelledText,
+        splits: Splits,
+        ledger: Ledger,
+        memory: PeakMemory,
+        checkpoints: Checkpoints | None,
+        stop: Stop,
+        watch: Watcher,
+    ) -> None:
+        self._folder, self._keys = folder, keys
+        self._data, self._splits = data, splits
+        self._ledger, self._memory = ledger, memory
+        self._checkpoints, self._stop, self._watch = checkpoints, stop, watch
+        self._rows: list[Callable[[], None]] = []
+        self._ended: list[RunDone] = []
+        self._said = False
+
+    def take(self, event: MethodEvent) -> None:
+        """Writes down one event.
+
+        Raises:
+            KeyboardInterrupt: the user asked to stop, and what there is to go on from is kept.
+            StudyError: the disk or the ledger does not take it.
+        """
+        match event:
+            case RunBegin():
+                shutil.rmtree(self._folder / "runs" / event.run_id, ignore_errors=True)
+                self._ledger.start(event.run_id)
+            case EpochEnd():
+                self._epoch(event)
+            case Done():
+                outcome = self._finish(event, self._keys[event.run_id])
+                self._rows.append(partial(self._ledger.finish, event.run_id, outcome))
+                self._ended.append(RunDone(self._keys[event.run_id], outcome))
+            case RunFailed():
+                self._rows.append(partial(self._ledger.fail, event.run_id, event.reason))
+            case Settled():
+                self._settle(event)
+            case _:
+                pass
+        if self._checkpoints is None and self._rows:
+            self._commit()
+        self._watch(event)
+        if self._stop.asked:
+            self._leave(settled=isinstance(event, Settled))
+
+    def _leave(self, *, settled: bool) -> None:
+        if settled:
+            raise KeyboardInterrupt
+        if not self._said:
+            self._watch(Working("stopping after this step; once more to stop at once"))
+            self._said = True
+
+    def _settle(self, event: Settled) -> None:
+        assert self._checkpoints is not None
+        if event.over:
+            self._rows.append(self._checkpoints.forget)
+            self._commit()
+            self._checkpoints.clear()
+        elif self._rows or self._stop.asked or self._checkpoints.due:
+            self._rows.append(self._checkpoints.write(event.snapshot()))
+            self._commit()
+
+    def _commit(self) -> None:
+        with self._ledger.together():
+            for write in self._rows:
+                write()
+        self._rows = []
+        ended, self._ended = self._ended, []
+        for notice in ended:
+            self._watch(notice)
+
+    def _epoch(self, event: EpochEnd) -> None:
+        row = EpochRow(
+            epoch=event.epoch,
+            step=event.step,
+            train_loss=event.train_loss,
+            train_accuracy=event.train_accuracy,
+            validation_loss=event.validation_loss,
+            validation_accuracy=event.validation_accuracy,
+            learning_rate=event.learning_rate,
+            seconds=event.seconds,
+        )
+        if self._keys[event.run_id].method in _KEPT:
+            save_checkpoint(epoch_file(self._folder, event.run_id, event.epoch), event.state)
+        self._rows.append(partial(self._ledger.epoch, event.run_id, row))
+
+    def _finish(self, done: Done, key: RunKey) -> Outcome:
+        place = self._folder / "runs" / key.run_id
+        model = place / MODEL
+        model.mkdir(parents=True, exist_ok=True)
+        taken = self._memory.bytes  # before it is saved: that asks for more, and is no part of it
+        splits, data = self._splits, self._data
+        calibration = save_calibrated(done, splits.validation.labels, model)
+        write_predictions(
+            place / PREDICTIONS,
+            data.label_names,
+            {"validation": splits.validation.labels, "test": splits.test.labels},
+            {"validation": done.validation, "test": done.test},
+        )
+        sync_tree(place)  # the ledger must not speak of files that a power cut can take back
+        judged = partial(score, positive=data.positive)
+        return Outcome(
+            validation=judged(splits.validation.labels, done.validation),
+            test=judged(splits.test.labels, done.test),
+            trainable=done.trainable,
+            total=done.total,
+            epochs=done.epochs,
+            best_epoch=done.best_epoch,
+            seconds=done.seconds,
+            examples_per_second=done.examples_per_second,
+            peak_memory_bytes=taken,
+            model_bytes=sum(path.stat().st_size for path in model.rglob("*") if path.is_file()),
+            folder=f"runs/{key.run_id}",
+            extra={**done.extra, "temperature": calibration.temperature},
+        )
+
+
+def epoch_file(folder: Path, run_id: str, epoch: int) -> Path:
+    """Where a run's weights after an epoch lie."""
+    return folder / "runs" / run_id / "checkpoints" / f"epoch-{epoch}.safetensors"

@@ -1,0 +1,40 @@
+"""Files that outlast a power cut: on the disk before anything speaks of them. No torch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Makes a file that was written under a temporary name the one at `path`, for good."""
+    sync(temporary)
+    temporary.replace(path)
+    sync(path.parent)
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all, into a folder that is there."""
+    temporary = path.with_name(f"{path.name}.part")
+    temporary.write_bytes(content)
+    put_in_place(temporary, path)
+
+
+def sync(path: Path) -> None:
+    """Waits until a file's content, or a folder's list of names, is on the disk."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows opens no folder, and keeps its names by itself
+    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_tree(folder: Path) -> None:
+    """`sync` of everything below a folder, of itself, and of the folder that names it."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            sync(Path(place) / name)
+        sync(Path(place))
+    sync(folder.parent)

@@ -1,0 +1,94 @@
+"""Studies in processes of their own that can be killed: one loads torch, and others fork from it.
+
+    python nursery.py PLACE
+
+reads a JSON line a study from standard input and answers with one. A study runs in a fork, which
+says a letter at each event; the parent kills it some microseconds after the wanted number of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    import torch
+
+    # the modules that a study loads on its way, so that a fork has them
+    import weft.methods
+    import weft.nn.skeleton
+    import weft.study.recording
+    import weft.study.standing  # noqa: F401
+
+    torch.set_num_threads(1)
+    for line in sys.stdin:
+        print(json.dumps(_run(json.loads(line))), flush=True)
+
+
+def _run(wanted: dict[str, Any]) -> dict[str, Any]:
+    """Runs a study, and kills it after `events` of them and `wait` seconds; None: not at all.
+
+    Returns:
+        `code`, negative if killed by that signal; `events` seen.
+    """
+    readable, writable = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(readable)
+        os._exit(_study(wanted, writable))
+    os.close(writable)
+    seen, limit = 0, wanted["events"]
+    if limit == 0:
+        time.sleep(wanted["wait"])
+        os.kill(child, signal.SIGKILL)
+    while letters := os.read(readable, 1):
+        seen += len(letters)
+        if seen == limit:
+            time.sleep(wanted["wait"])
+            os.kill(child, signal.SIGKILL)
+    os.close(readable)
+    _, status = os.waitpid(child, 0)
+    return {"code": os.waitstatus_to_exitcode(status), "events": seen}
+
+
+def _study(wanted: dict[str, Any], writable: int) -> int:
+    from weft.config import StudyConfig
+    from weft.study.runner import run_study
+
+    if wanted["breaks"]:
+        _break(wanted["breaks"])
+    try:
+        config = StudyConfig.model_validate(wanted["config"])
+        whole = run_study(
+            config, Path(wanted["folder"]), lambda _: os.write(writable, b".") and None, "typed"
+        )
+        return 0 if whole else 1
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        return 3
+
+
+def _break(run: str) -> None:
+    """Gives the runs whose id begins so a learning rate that ends in NaN."""
+    from weft.methods import banked
+
+    job = banked.job
+
+    def broken(materials: Any, method: str, recipe: Any, item: Any) -> Any:
+        if item.run_id.startswith(run):
+            recipe = recipe.model_copy(update={"learning_rate": 1e30})
+        return job(materials, method, recipe, item)
+
+    banked.job = broken
+
+
+if __name__ == "__main__":
+    main()
