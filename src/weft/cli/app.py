@@ -11,6 +11,7 @@ from weft.cli.check import check
 from weft.cli.doctor import doctor
 from weft.cli.predict import predict
 from weft.cli.report import report
+from weft.cli.serve import serve
 from weft.cli.study import study
 from weft.cli.train import train
 from weft.errors import WeftError
@@ -25,7 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _INTERRUPTED = 130
-for command in (study, train, predict, check, report, doctor):
+for command in (study, train, predict, serve, check, report, doctor):
     app.command()(command)
 
 

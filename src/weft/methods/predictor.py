@@ -18,7 +18,7 @@ from weft.export.bitfit import read_biases, restore_biases
 from weft.export.merged import restore_head
 from weft.export.peft import CONFIG, SavedAdapter, backbone_card, read_adapter, restore
 from weft.methods import probe, tfidf
-from weft.nn.backbone import load
+from weft.nn.backbone import Backbone, load
 from weft.nn.bank import Bank
 from weft.nn.shapes import Update
 from weft.nn.source import find
@@ -89,7 +89,7 @@ def load_predictor(folder: Path, backbone: str | None = None) -> Predictor:
     )
     if saved.method == "probe":
         bank = _bank(settings, len(saved.labels), LoraSettings())
-        _same_weights(saved, bank, folder)
+        same_weights(saved, bank.backbone, folder)
         head = probe.read_head(folder)
         return Predictor(
             saved, lambda texts: head.probabilities(pooled_of(bank, 0, _packed(bank, texts)))
@@ -97,12 +97,12 @@ def load_predictor(folder: Path, backbone: str | None = None) -> Predictor:
     if saved.method == "bitfit":
         state, head = read_biases(folder)
         bank = _bank(settings, len(saved.labels), "biases", head)
-        _same_weights(saved, bank, folder)
+        same_weights(saved, bank.backbone, folder)
         restore_biases(bank, state, str(folder))
         return _of_slot(saved, bank)
     adapter = read_adapter(folder)
     bank = _bank(settings, len(saved.labels), adapter.lora, adapter.head)
-    _same_weights(saved, bank, folder)
+    same_weights(saved, bank.backbone, folder)
     return _of_adapter(saved, bank, adapter, folder)
 
 
@@ -169,12 +169,17 @@ def _packed(bank: Bank, texts: Examples) -> Packed:
     return Packed.of(tokens, bank)
 
 
-def _same_weights(saved: card.ModelCard, bank: Bank, folder: Path) -> None:
+def same_weights(saved: card.ModelCard, backbone: Backbone, folder: Path) -> None:
+    """Refuses an encoder that is not the one a model was trained on.
+
+    Raises:
+        AdapterError: its weights are others.
+    """
     assert saved.backbone is not None
-    if saved.backbone.sha256 != bank.backbone.sha256:
+    if saved.backbone.sha256 != backbone.sha256:
         raise AdapterError(
             f"the model in {folder} was trained on other weights than those of "
-            f"{bank.backbone.source.name}",
-            found=f"sha256 {bank.backbone.sha256[:12]}; trained on {saved.backbone.sha256[:12]}",
+            f"{backbone.source.name}",
+            found=f"sha256 {backbone.sha256[:12]}; trained on {saved.backbone.sha256[:12]}",
             remedy="give the encoder that it was trained on with --backbone",
         )

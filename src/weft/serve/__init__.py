@@ -1,0 +1,1 @@
+"""`weft serve`: many adapters over one frozen encoder, behind HTTP. Needs `weft[serve]`."""
