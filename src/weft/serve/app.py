@@ -24,6 +24,7 @@ from weft.serve.telling import Counts, log
 from weft.serve.why import MOST_WORDS, values, words_of
 
 _WORDS = {
+    400: "no JSON that can be read",
     401: "no token, or a wrong one",
     404: "no such adapter",
     413: "too much at once",
@@ -227,7 +228,8 @@ def _invalid(_request: Request, error: Exception) -> Response:
 def _http(_request: Request, error: Exception) -> Response:
     own = cast("HTTPException", error)
     headers = {name.replace("-", "_"): value for name, value in (own.headers or {}).items()}
-    return refusal(own.status_code, "unknown", str(own.detail), **headers)
+    kind = "unknown" if own.status_code in (404, 405) else "validation"
+    return refusal(own.status_code, kind, str(own.detail), **headers)
 
 
 def _failed(_request: Request, error: Exception) -> Response:

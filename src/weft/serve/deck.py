@@ -86,7 +86,8 @@ class Deck:
     @property
     def encoders(self) -> int:
         """How many encoders are held in memory."""
-        return len({id(adapter.engine) for adapter in self.adapters.values()})
+        own = (one for one in self.adapters.values() if one.card.backbone is not None)
+        return len({id(one.engine) for one in own})
 
 
 def open_deck(models: Sequence[str], backbone: str | None = None) -> Deck:

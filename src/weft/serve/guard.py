@@ -7,6 +7,7 @@ import time
 from collections.abc import MutableMapping
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,10 +24,6 @@ def refusal(status: int, kind: str, text: str, **headers: str) -> JSONResponse:
     return JSONResponse({"error": text, "error_type": kind}, status, names)
 
 
-class _TooLargeError(Exception):
-    pass
-
-
 class Guard:
     """ASGI middleware.
 
@@ -38,6 +35,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, limits: Limits, token: str | None, counts: Counts) -> None:
         self._app, self._limits, self._counts = app, limits, counts
+        self._bound = f"the body holds more than {limits.body:,} bytes"
         self._wanted = None if token is None else f"Bearer {token}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,12 +43,11 @@ class Guard:
             await self._app(scope, receive, send)
             return
         began, status = time.perf_counter(), 500
-        begun = False
 
         async def tell(message: Message) -> None:
-            nonlocal status, begun
+            nonlocal status
             if message["type"] == "http.response.start":
-                status, begun = int(message["status"]), True
+                status = int(message["status"])
             await send(message)
 
         try:
@@ -61,12 +58,10 @@ class Guard:
                 )  # fmt: skip
                 await answer(scope, receive, tell)
             elif self._said_length(scope) > self._limits.body:
-                await self._too_large()(scope, receive, tell)
+                answer = refusal(413, "validation", self._bound, connection="close")
+                await answer(scope, receive, tell)
             else:
                 await self._app(scope, self._counted(receive), tell)
-        except _TooLargeError:
-            if not begun:
-                await self._too_large()(scope, receive, tell)
         finally:
             seconds = time.perf_counter() - began
             route = scope.get("route")
@@ -103,13 +98,7 @@ class Guard:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > self._limits.body:
-                raise _TooLargeError
+                raise HTTPException(413, self._bound)
             return message
 
         return counted
-
-    def _too_large(self) -> JSONResponse:
-        return refusal(
-            413, "validation", f"the body holds more than {self._limits.body:,} bytes",
-            connection="close",
-        )  # fmt: skip

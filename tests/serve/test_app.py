@@ -1,0 +1,254 @@
+"""What each path answers, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from weft.serve.app import create_app
+from weft.serve.deck import Adapter, Deck, Read, Rows
+from weft.serve.limits import Limits
+from weft.serve.telling import _Json
+
+from .. import tiny
+
+SECRET = "an-unlikely-word-of-a-user"
+
+
+@contextmanager
+def client(deck: Deck, token: str | None = None, **limits: Any) -> Iterator[TestClient]:
+    with TestClient(create_app(deck, Limits(**limits), token)) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def server(deck: Deck) -> Iterator[TestClient]:
+    with client(deck) as found:
+        yield found
+
+
+def test_one_text_gets_its_labels_the_most_probable_first(server: TestClient, deck: Deck) -> None:
+    (text,) = tiny.texts(1, seed=3)
+    answer = server.post("/predict", json={"inputs": text, "adapter": "four"})
+    assert answer.status_code == 200
+    scores = [entry["score"] for entry in answer.json()]
+    assert scores == sorted(scores, reverse=True)
+    assert sum(scores) == pytest.approx(1)
+    one = deck.adapters["four"]
+    (rows,) = one.engine.compute([(one.place, one.engine.read([text]))])
+    assert answer.json()[0]["label"] == one.card.labels[int(rows[0].argmax())]
+    assert scores[0] == pytest.approx(rows.max(), abs=1e-6)
+
+
+def test_several_texts_get_a_list_each(server: TestClient) -> None:
+    answer = server.post("/predict", json={"inputs": tiny.texts(3), "top_k": 1}).json()
+    assert [len(entries) for entries in answer] == [1, 1, 1]
+    one = server.post("/predict", json={"inputs": tiny.texts(1)}).json()
+    assert isinstance(one[0], list)  # a list of one is a list
+
+
+def test_without_a_name_the_first_adapter_answers(server: TestClient) -> None:
+    text = tiny.texts(1)[0]
+    named = server.post("/predict", json={"inputs": text, "adapter": "two"}).json()
+    unnamed = server.post("/predict", json={"inputs": text}).json()
+    assert [entry["label"] for entry in named] == [entry["label"] for entry in unnamed]
+    scores = [[entry["score"] for entry in one] for one in (named, unnamed)]
+    np.testing.assert_allclose(*scores, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"inputs": ""}, 422),
+        ({"inputs": []}, 422),
+        ({"inputs": ["a", ""]}, 422),
+        ({"inputs": [1]}, 422),
+        ({"inputs": "a", "top_k": 0}, 422),
+        ({"inputs": "a", "top_k": "1"}, 422),
+        ({"inputs": "a", "model": "two"}, 422),
+        ({}, 422),
+        ([], 422),
+        ("text", 422),
+        ({"inputs": "a", "adapter": "five"}, 404),
+        ({"inputs": ["a"] * 129}, 413),
+        ({"inputs": "a" * 20_001}, 413),
+    ],
+)
+def test_what_cannot_be_answered_is_refused(server: TestClient, body: Any, status: int) -> None:
+    answer = server.post("/predict", json=body)
+    assert answer.status_code == status
+    assert set(answer.json()) == {"error", "error_type"}
+
+
+def test_a_refusal_says_what_there_is(server: TestClient) -> None:
+    answer = server.post("/predict", json={"inputs": "a", "adapter": "five"}).json()
+    assert answer["error_type"] == "unknown"
+    assert "two, three, four, words" in answer["error"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 10_000, b"nul\x00l"])
+def test_a_body_that_is_no_json(server: TestClient, content: bytes) -> None:
+    answer = server.post("/predict", content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert answer.json()["error_type"] == "validation"
+
+
+def test_a_body_that_is_too_large_said_or_not(deck: Deck) -> None:
+    def drops() -> Iterator[bytes]:
+        for _ in range(100):
+            yield b" " * 100
+
+    with client(deck, body=1000) as server:
+        assert server.post("/predict", content=b" " * 1001).status_code == 413
+        assert server.post("/predict", content=drops()).status_code == 413
+        assert server.post("/predict", json={"inputs": "small"}).status_code == 200
+
+
+def test_other_paths_and_methods(server: TestClient) -> None:
+    assert server.get("/nothing").status_code == 404
+    assert server.get("/predict").status_code == 405
+    assert set(server.get("/predict").json()) == {"error", "error_type"}
+
+
+def test_a_token_is_asked_for_where_there_is_one(deck: Deck) -> None:
+    with client(deck, token="öpen sesame") as server:
+        assert server.post("/predict", json={"inputs": "a"}).status_code == 401
+        assert server.get("/adapters").status_code == 401
+        assert server.get("/metrics").status_code == 401
+        wrong = {"Authorization": "Bearer open"}
+        refused = server.get("/adapters", headers=wrong)
+        assert refused.status_code == 401
+        assert refused.headers["www-authenticate"] == "Bearer"
+        right = {"Authorization": "Bearer öpen sesame".encode()}
+        assert server.get("/adapters", headers=right).status_code == 200
+        for path in ("/", "/health", "/ready", "/page.js", "/page.css"):
+            assert server.get(path).status_code == 200
+
+
+def test_the_adapters_are_told(server: TestClient) -> None:
+    told = {entry["name"]: entry for entry in server.get("/adapters").json()}
+    assert list(told) == ["two", "three", "four", "words"]
+    assert told["four"]["labels"] == [f"class {k}" for k in range(4)]
+    assert told["words"]["backbone"] is None
+
+
+def test_health_readiness_and_schema(server: TestClient) -> None:
+    assert server.get("/health").json() == {"status": "ok"}
+    assert server.get("/ready").json() == {"status": "ready"}
+    schema = server.get("/openapi.json").json()
+    assert {"/predict", "/why", "/adapters", "/health", "/ready", "/metrics"} <= set(
+        schema["paths"]
+    )
+    assert "429" in schema["paths"]["/predict"]["post"]["responses"]
+
+
+def test_the_counts_are_prometheus_text(server: TestClient) -> None:
+    server.post("/predict", json={"inputs": tiny.texts(3), "adapter": "three"})
+    page = server.get("/metrics").text
+    assert 'weft_texts_total{adapter="three"}' in page
+    assert 'weft_requests_total{path="/predict",status="200"}' in page
+
+
+class _Stuck:
+    """An engine that takes its time."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def read(self, texts: Sequence[str]) -> Read:
+        return Read(texts, None)
+
+    def compute(self, parts: Sequence[tuple[int, Read]]) -> list[Rows]:
+        time.sleep(self.seconds)
+        return [np.full((len(part.texts), 2), 0.5) for _, part in parts]
+
+
+def stuck(deck: Deck, seconds: float) -> Deck:
+    one: Adapter = replace(deck.adapters["two"], engine=_Stuck(seconds))
+    return Deck({"two": one})
+
+
+def test_too_long_is_said_and_the_server_goes_on(deck: Deck) -> None:
+    with client(stuck(deck, 0.3), seconds=0.05) as server:
+        answer = server.post("/predict", json={"inputs": "a"})
+        assert answer.status_code == 504
+        assert answer.json()["error_type"] == "timeout"
+        assert server.get("/health").status_code == 200
+
+
+def test_a_full_queue_asks_to_come_again(deck: Deck) -> None:
+    with client(deck, queue=2) as server:
+        answer = server.post("/predict", json={"inputs": ["a", "b", "c"]})
+        assert answer.status_code == 429
+        assert int(answer.headers["retry-after"]) >= 1
+        assert server.post("/predict", json={"inputs": ["a", "b"]}).status_code == 200
+
+
+def test_which_words_carried_it(server: TestClient) -> None:
+    text = " ".join(tiny.texts(2, seed=8))
+    answer = server.post("/why", json={"inputs": text, "adapter": "three"})
+    assert answer.status_code == 200
+    found = answer.json()
+    assert [word["word"] for word in found["words"]] == text.split()
+    assert all(text[w["begin"] :].startswith(w["word"]) for w in found["words"])
+    carried = sum(word["score"] for word in found["words"])
+    assert carried == pytest.approx(found["score"] - found["without"], abs=1e-5)
+    again = server.post("/why", json={"inputs": text, "adapter": "three"}).json()
+    assert [w["score"] for w in again["words"]] == pytest.approx(
+        [w["score"] for w in found["words"]], abs=1e-5
+    )
+    assert server.post("/why", json={"inputs": "word " * 200}).status_code == 413
+
+
+def test_no_text_stands_in_the_log(deck: Deck) -> None:
+    lines: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(_Json().format(record))
+
+    logger = logging.getLogger("weft.serve")
+    keep, level = Keep(), logger.level
+    logger.addHandler(keep)
+    logger.setLevel(logging.INFO)
+    try:
+        with client(deck) as server:
+            server.post("/predict", json={"inputs": f"{SECRET} here"})
+            server.post("/why", json={"inputs": f"{SECRET} here"})
+            server.post("/predict", json={"inputs": SECRET, "adapter": SECRET})
+            server.get(f"/{SECRET}?q={SECRET}")
+    finally:
+        logger.removeHandler(keep)
+        logger.setLevel(level)
+    told = [json.loads(line) for line in lines]
+    asked = [line for line in told if line["event"] == "request"]
+    assert [line["status"] for line in asked] == [200, 200, 404, 404]
+    assert asked[0] | {"time": 0, "milliseconds": 0} == {
+        "time": 0,
+        "level": "info",
+        "event": "request",
+        "method": "POST",
+        "path": "/predict",
+        "status": 200,
+        "milliseconds": 0,
+        "adapter": "two",
+        "texts": 1,
+    }
+    assert not any(SECRET in line for line in lines)
+
+
+def test_the_page_asks_nobody_but_its_own_server(server: TestClient) -> None:
+    answer = server.get("/")
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    for path in ("/", "/page.js", "/page.css"):
+        text = server.get(path).text.replace("http://www.w3.org/2000/svg", "")
+        assert "http" not in text
