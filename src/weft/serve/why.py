@@ -49,6 +49,7 @@ def values(text: str, label: int, ask: Callable[[Sequence[str]], Rows]) -> list[
         ]
         return torch.as_tensor(np.asarray(ask(texts)[:, label]))
 
+    # Captum draws from torch's own generator: it is put back, and nothing else here draws from it
     with cast("Any", torch.random).fork_rng(devices=[]):
         cast("Any", torch).manual_seed(0)
         found = cast("Any", ShapleyValueSampling)(probability).attribute(

@@ -1,0 +1,112 @@
+"""The page in a browser: type, compare, weigh words; errors, nothing there, dark, narrow, keys."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from weft.serve.app import create_app
+from weft.serve.deck import Deck
+from weft.serve.limits import Limits
+
+from .test_process import free_port
+
+_HOW = 'for the page: pip install "weft[browser]" and apt-get install chromium'
+sync_api = pytest.importorskip("playwright.sync_api", reason=_HOW)
+axe_api = pytest.importorskip("axe_playwright_python.sync_playwright", reason=_HOW)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason=_HOW),
+]
+
+
+@pytest.fixture(scope="module")
+def address(deck: Deck) -> Iterator[str]:
+    import uvicorn
+
+    port = free_port()
+    config = uvicorn.Config(create_app(deck, Limits(), "secret"), port=port, log_config=None)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}/"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+def opened(browser: Any, address: str, **context: Any) -> tuple[Any, list[str]]:
+    """A page with its token given, and what the console says."""
+    page = browser.new_context(**context).new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(address)
+    page.wait_for_selector("#token-row:not([hidden])")
+    page.fill("#token", "secret")
+    page.focus("#text")
+    said.clear()  # of the refusal without a token
+    return page, said
+
+
+def serious(page: Any) -> list[str]:
+    found = axe_api.Axe().run(page).response["violations"]
+    return [rule["id"] for rule in found if rule["impact"] in ("serious", "critical")]
+
+
+def test_it_says_what_is_missing(browser: Any, address: str) -> None:
+    page, said = opened(browser, address)
+    assert page.is_visible(".empty")
+    page.keyboard.press("Enter")
+    assert page.inner_text("#problem") == "Type a text first."
+    page.fill("#token", "wrong")
+    page.fill("#text", "a text")
+    page.press("#text", "Enter")
+    page.locator("#problem", has_text="token").wait_for()
+    assert serious(page) == []
+    assert all("401" in line for line in said)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 390])
+def test_adapters_stand_side_by_side(browser: Any, address: str, scheme: str, width: int) -> None:
+    size = {"width": width, "height": 800}
+    page, said = opened(browser, address, color_scheme=scheme, viewport=size)
+    page.keyboard.type("warm and kind <b>but</b> long")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("article")
+    assert page.locator("article h2").all_inner_texts() == ["two", "three", "four", "words"]
+    assert page.locator("article").nth(1).locator("li").count() == 3
+    for button in page.locator(".why").all():
+        button.focus()
+        page.keyboard.press("Enter")
+    page.locator(".words .key").nth(3).wait_for()
+    words = page.locator("article").first.locator(".words span").all_inner_texts()
+    assert words == ["warm", "and", "kind", "<b>but</b>", "long"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert serious(page) == []
+    assert said == []
+
+
+def test_a_server_that_is_gone_is_said(browser: Any, address: str) -> None:
+    page, _ = opened(browser, address)
+    page.route("**/predict", lambda route: route.abort())
+    page.fill("#text", "a text")
+    page.press("#text", "Enter")
+    page.wait_for_selector("article")
+    assert "does not answer" in page.inner_text("#answers")
