@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from weft.serve.app import create_app
 from weft.serve.deck import Deck
-from weft.serve.limits import Limits
 
 from .. import browser as chromium
 from ..browser import serious
-from .test_process import free_port
+from .live import listening
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def address(deck: Deck) -> Iterator[str]:
-    import uvicorn
-
-    port = free_port()
-    config = uvicorn.Config(create_app(deck, Limits(), "secret"), port=port, log_config=None)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}/"
-    server.should_exit = True
-    thread.join()
+    with listening(deck, "secret", seconds=100) as port:
+        yield f"http://127.0.0.1:{port}/"
 
 
 def opened(browser: Any, address: str, **context: Any) -> tuple[Any, list[str]]:
