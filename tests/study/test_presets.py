@@ -14,8 +14,10 @@ from weft.config import StudyConfig
 from weft.data.examples import Examples
 from weft.data.splits import Splits
 from weft.errors import ConfigError
+from weft.study.faults import validated
 from weft.study.plan import plan, steps_of
-from weft.study.presets import PUBLISHED, departures, flat, merged, resolve, to_toml, validated
+from weft.study.presets import PUBLISHED, departures, resolve, to_toml
+from weft.study.trees import flat, merged
 
 # Every setting but those of the grid: a value that is not sst2's, and the methods that it decides.
 TRAINED = frozenset(("lora", "bitfit", "full"))

@@ -14,6 +14,7 @@ from weft.cli.report import report
 from weft.cli.serve import serve
 from weft.cli.study import study
 from weft.cli.train import train
+from weft.cli.usage import Command
 from weft.errors import WeftError
 
 app = typer.Typer(
@@ -27,7 +28,7 @@ app = typer.Typer(
 )
 _INTERRUPTED = 130
 for command in (study, train, predict, serve, check, report, doctor):
-    app.command()(command)
+    app.command(cls=Command)(command)
 
 
 def _version(value: bool) -> None:

@@ -9,7 +9,8 @@ from weft.config import StudyConfig
 from weft.errors import StudyError
 from weft.study.choice import LEDGER
 from weft.study.ledger import Ledger
-from weft.study.presets import IDLE, flat
+from weft.study.presets import IDLE
+from weft.study.trees import flat
 from weft.study.variants import variants
 
 CONFIG = "study.toml"
