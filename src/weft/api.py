@@ -214,7 +214,8 @@ def _lora(lora: object) -> Any:
         return plain(lora)
     from weft.export.peft import GIVEN, lora_settings
 
-    return lora_settings(cast("LoraConfig", lora).to_dict(), GIVEN).model_dump()
+    given = cast("dict[str, Any]", cast("Any", lora).to_dict())
+    return lora_settings(given, GIVEN).model_dump()
 
 
 def _silence(_: object) -> None:

@@ -94,7 +94,7 @@ class LoraSettings(Settings):
     r: Annotated[int, Field(gt=0, le=4096)] = 8
     lora_alpha: PositiveFloat = 16
     lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    target_modules: tuple[str, ...] | None = None
+    target_modules: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Linear layers by the end of their name; None: the query and value projections."""
     bias: Literal["none"] = "none"
 

@@ -30,7 +30,7 @@ class Command(TyperCommand):
         while True:
             ctx.params.clear()
             try:
-                rest = cast("list[str]", super().parse_args(ctx, list(left)))
+                rest = super().parse_args(ctx, list(left))
                 break
             except _UsageError as error:
                 lacks = type(error).__name__ in ("MissingParameter", "UsageError")

@@ -108,12 +108,15 @@ def read_model(folder: Path) -> tuple[Any, Linear]:
         linear, idf = linear_of(tensors), tensors["idf"]
         if idf.shape != linear.weight.shape[1:] or not np.isfinite(idf).all():
             raise ValueError(f"idf of shape {idf.shape} for a weight of {linear.weight.shape}")
-        if not isinstance(words, dict) or sorted(words.values()) != list(range(len(idf))):
+        if sorted(words.values()) != list(range(len(idf))):
             raise ValueError(f"{VOCABULARY} does not number the {len(idf)} words of the weights")
         vectoriser = _vectoriser()
         vectoriser.vocabulary = words
         vectoriser.idf_ = idf
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+    except (
+        *(OSError, ValueError, KeyError, TypeError, AttributeError),  # of what is no mapping
+        *(RecursionError, SafetensorError),
+    ) as error:
         raise AdapterError(
             f"the TF-IDF model in {folder} is damaged", found=str(error), remedy="train it again"
         ) from error

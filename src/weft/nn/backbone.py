@@ -92,17 +92,9 @@ def load(
                 "tuple[PreTrainedModel, dict[str, Any]]",
                 kind.from_pretrained(source.folder, **options),
             )
-        tokenizer = cast("Any", AutoTokenizer).from_pretrained(
-            source.folder, local_files_only=True, trust_remote_code=False
-        )
     except Exception as error:  # whatever a damaged checkpoint brings transformers to
-        raise BackboneError(
-            f"{source.name} cannot be loaded as a text encoder",
-            found=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}",
-            remedy="name a whole checkpoint of an encoder that transformers can load; fetch or "
-            "save a damaged one again",
-        ) from error
-    refuse_tokenizer(source.name, tokenizer, cast("Any", loaded))
+        raise _damaged(source, error) from error
+    tokenizer = tokenizer_of(source, cast("nn.Module", loaded))
     refuse_weights(source.name, loaded, info)
     model: PreTrainedModel | MeanClassifier = loaded
     if mean:
@@ -140,6 +132,32 @@ def load(
         precision=choose_precision(settings.precision),
         max_length=max_length_of(source.name, model, tokenizer, settings.max_length),
         sha256=source.sha256,
+    )
+
+
+def tokenizer_of(source: Source, model: nn.Module) -> PreTrainedTokenizerBase:
+    """The tokenizer of an encoder, which may be without weights.
+
+    Raises:
+        BackboneError: there is none that can be loaded and that serves this encoder.
+    """
+    try:
+        with _quiet():
+            found = cast("Any", AutoTokenizer).from_pretrained(
+                source.folder, local_files_only=True, trust_remote_code=False
+            )
+    except Exception as error:  # whatever a damaged file brings transformers to
+        raise _damaged(source, error) from error
+    refuse_tokenizer(source.name, found, model)
+    return cast("PreTrainedTokenizerBase", found)
+
+
+def _damaged(source: Source, error: Exception) -> BackboneError:
+    return BackboneError(
+        f"{source.name} cannot be loaded as a text encoder",
+        found=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}",
+        remedy="name a whole checkpoint of an encoder that transformers can load; fetch or "
+        "save a damaged one again",
     )
 
 

@@ -6,25 +6,29 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from weft.errors import BackboneError, listed
-from weft.nn.anatomy import position_offset
+from weft.nn.anatomy import bare, position_offset
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _LONGEST = 512  # tokens; what the default max_length never exceeds
+_OF_BERT = 3  # special tokens around a pair: [CLS] a [SEP] b [SEP]
 _SHORTEST = 10  # positions; `verify` reads made-up examples of up to 9 tokens
+_UNKNOWN = 0.9  # of the tokens
 _OF_A_LAYER = re.compile(r"\.layers?\.\d+\.")
 
 
-def refuse_tokenizer(name: str, tokenizer: PreTrainedTokenizerBase, model: Any) -> None:
+def refuse_tokenizer(name: str, tokenizer: PreTrainedTokenizerBase, model: nn.Module) -> None:
     """Refuses a tokenizer that cannot serve this encoder.
 
     Args:
         name: of the encoder, for the error.
-        model: the encoder as transformers loaded it.
+        model: the encoder as transformers made it, with or without weights.
 
     Raises:
         BackboneError: there is none, it is a slow one, it has tokens that the encoder has no
@@ -44,7 +48,7 @@ def refuse_tokenizer(name: str, tokenizer: PreTrainedTokenizerBase, model: Any) 
             remedy="save one beside the model: AutoTokenizer.from_pretrained(..., use_fast=True)"
             ".save_pretrained(FOLDER)",
         )
-    rows = getattr(model.get_input_embeddings(), "num_embeddings", None)
+    rows = getattr(cast("Any", bare(model)).get_input_embeddings(), "num_embeddings", None)
     last, token = max((int(place), str(token)) for token, place in given.get_vocab().items())
     if rows is not None and last >= rows:
         raise BackboneError(
@@ -58,6 +62,30 @@ def refuse_tokenizer(name: str, tokenizer: PreTrainedTokenizerBase, model: Any) 
             "first token to read it by and nothing is left of an empty one",
             found=listed(given.all_special_tokens) or "no special tokens",
             remedy=f"save the encoder's own beside it: {own}",
+        )
+
+
+def refuse_unknown(name: str, tokenizer: PreTrainedTokenizerBase, ids: NDArray[np.int64]) -> None:
+    """Refuses a tokenizer that knows almost none of the words in these texts.
+
+    Args:
+        name: of the encoder, for the error.
+        ids: (T,) tokens of texts to train on or select by.
+
+    Raises:
+        BackboneError: more than nine in ten of their tokens are the one for what is not known.
+    """
+    given: Any = tokenizer
+    words = ids[~np.isin(ids, [one for one in given.all_special_ids if one != given.unk_token_id])]
+    if given.unk_token_id is None or not len(words):
+        return
+    share = float((words == given.unk_token_id).mean())
+    if share > _UNKNOWN:
+        raise BackboneError(
+            f"the tokenizer of {name} knows almost none of the words in these texts",
+            found=f"{share:.0%} of the tokens are {given.unk_token}",
+            remedy="use an encoder of the texts' language and script; if this is one, its "
+            "tokenizer is another's: save its own beside it",
         )
 
 
@@ -89,12 +117,13 @@ def refuse_weights(name: str, model: nn.Module, info: Mapping[str, Any]) -> None
 
 
 def max_length_of(
-    name: str, model: nn.Module, tokenizer: PreTrainedTokenizerBase, wanted: int | None
+    name: str, model: nn.Module, tokenizer: PreTrainedTokenizerBase | None, wanted: int | None
 ) -> int:
     """Tokens that texts are cut to.
 
     Args:
         name: of the encoder, for the error.
+        tokenizer: the encoder's; None where it is not at hand yet: taken to be like BERT's.
         wanted: as set; None: the encoder's own limit, 512 at most.
 
     Raises:
@@ -116,7 +145,9 @@ def max_length_of(
             found=f"{wanted} tokens; its position limit is {limit}",
             remedy=f"set max_length to at most {limit}",
         )
-    special = int(cast("Any", tokenizer).num_special_tokens_to_add(pair=True))
+    special = _OF_BERT
+    if tokenizer is not None:
+        special = int(cast("Any", tokenizer).num_special_tokens_to_add(pair=True))
     if wanted < special + 2:
         raise BackboneError(
             "max_length leaves no room for a text",

@@ -125,7 +125,7 @@ def _stays_inside(name: str, folder: Path) -> None:
     if not index.is_file():
         return
     try:
-        said = cast("Any", json.loads(index.read_text(encoding="utf-8")))
+        said = json.loads(index.read_text(encoding="utf-8"))
         files = {str(file) for file in said["weight_map"].values()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BackboneError(
@@ -171,7 +171,7 @@ def _from_hub(name: str, revision: str | None) -> Path:
         raise BackboneError(
             f"there is no folder {name[:200]}, and it is no hub id either",
             remedy="name a folder, a hub id such as bert-base-uncased, or minilm"
-            f"{did_you_mean(name[:200], _near(name))}",
+            f"{did_you_mean(name[:200], near_names(name))}",
         ) from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise BackboneError(
@@ -179,12 +179,12 @@ def _from_hub(name: str, revision: str | None) -> Path:
             found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
             remedy="check the name and the network (`weft doctor`); for a private repository set "
             "HF_TOKEN; offline, name a local folder, or use --backbone minilm, which is packaged"
-            f"{did_you_mean(name, _near(name))}",
+            f"{did_you_mean(name, near_names(name))}",
         ) from error
     return Path(path)
 
 
-def _near(name: str) -> list[str]:
+def near_names(name: str) -> list[str]:
     """What a misspelled name may have meant: encoders that are often used, folders beside it."""
     try:
         path = Path(name)

@@ -164,7 +164,6 @@ def _option(where: str) -> str:
 
 def _table(settings: Mapping[str, Any], above: Iterable[object]) -> list[str]:
     """The names of the settings in a table of the configuration."""
-    below: Any = settings
-    for part in above:
-        below = below.get(part, {}) if is_tree(below) else {}
-    return list(below) if is_tree(below) else []
+    names = flat(settings)
+    prefix = "".join(f"{part}." for part in above)
+    return [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
