@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-import resource
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from types import FrameType
 
 import pytest
 from tests.faults.mutations import mutated, valid_files
+from tests.peak import peak_memory
 
 from weft.config import DataSettings
 from weft.data.assemble import assemble
@@ -40,12 +41,12 @@ def fuzz(count: int, seed: int) -> Found:
     """Reads `count` harmed files whole, as a study does; anything but data or DataError fails."""
     files, found = valid_files(), Found()
     everything = [raw for kind in files.values() for raw in kind]
-    draw = random.Random(seed)
+    draw, held = random.Random(seed), peak_memory()
     for number in range(count):
         suffix = draw.choices(list(_SHARES), list(_SHARES.values()))[0]
         raw = mutated(draw.choice(files[suffix]), everything, draw)
         what = f"file {number} of seed {seed}, {suffix}, {raw[:200]!r}"
-        before, began = _memory(), time.process_time()
+        began = time.process_time()
         try:
             with _no_hang(what):
                 _read(raw, suffix)
@@ -56,7 +57,8 @@ def fuzz(count: int, seed: int) -> Found:
         except Exception as error:
             raise AssertionError(f"{type(error).__name__}: {what}") from error
         found.slowest = max(found.slowest, time.process_time() - began)
-        assert _memory() - before < _GROWTH, what
+        held, before = peak_memory(), held
+        assert held - before < _GROWTH, what
     return found
 
 
@@ -95,11 +97,6 @@ def _no_hang(what: str) -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, before)
 
 
-def _memory() -> int:
-    """The most that the process has held so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def told(found: Found) -> str:
     """The counts as `make faults ARGS=-s` prints them."""
     kinds = [f"{kind} {found.read[kind]:,}/{found.refused[kind]:,}" for kind in _SHARES]
@@ -107,10 +104,11 @@ def told(found: Found) -> str:
     return (
         f"\nharmed files: {whole:,}; read {found.read.total():,}, refused in words "
         f"{found.refused.total():,} ({', '.join(kinds)}); slowest {found.slowest:.3f} s; "
-        f"memory at most {_memory() >> 20:,} MiB"
+        f"memory at most {peak_memory() >> 20:,} MiB"
     )
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="timers and memory as Linux has them")
 @pytest.mark.parametrize(
     ("count", "seed"),
     [(2_000, 1), pytest.param(100_000, 2, marks=pytest.mark.slow)],

@@ -33,15 +33,6 @@ _BLOCK = 1 << 20
 _SAVE = "Save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8')."
 
 
-def decode(raw: bytes, where: str) -> str:
-    """UTF-8 text of the bytes, a byte order mark dropped.
-
-    Raises:
-        DataError: another encoding, NUL bytes, or a line of more than `LONGEST` characters.
-    """
-    return "".join(lines_of(io.BytesIO(raw), where))
-
-
 def lines_of(file: BinaryIO, where: str) -> Iterator[str]:
     """Lines with their ends, a byte order mark dropped. Only CR, LF and CRLF end one.
 
