@@ -74,7 +74,8 @@ class Study:
             over["data"] = dict(given)
             given = given.get("source", "demo")
         if not isinstance(given, str):
-            over["data"], given = {"source": given}, "demo"  # which is then refused by its name
+            # refused by its place among the settings, with all else
+            over["data"], given = {"source": "" if given is None else given}, "demo"
         self.config: StudyConfig = resolve(given, over)
         self.folder = Path(out) if out is not None else default_folder(self.config)
 

@@ -56,6 +56,15 @@ def main() -> None:
     except WeftError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:  # of a place that nobody could foresee, such as a name too long
+        where = f" {str(error.filename)[:200]}" if error.filename is not None else ""
+        print(
+            f"error: the system refuses{where or ' what was asked of it'}\n"
+            f"  found:  {error.strerror or error}\n"
+            "  remedy: check the path, its permissions and the disk",
+            file=sys.stderr,
+        )
+        sys.exit(1)
     except SystemExit as end:
         if end.code == _INTERRUPTED:  # Typer has made this of a KeyboardInterrupt
             from weft.study.runner import typed_command

@@ -12,6 +12,7 @@ from weft.config import DataSettings
 from weft.data.columns import Columns, find_columns, named
 from weft.data.cutting import cut_three
 from weft.data.examples import Examples, LabelledText
+from weft.data.given import encodable
 from weft.data.labels import (
     choose_positive,
     class_order,
@@ -152,8 +153,4 @@ def _fault(cell: object) -> str | None:
         return "is blank"
     if "\0" in cell:
         return "holds a NUL character"
-    try:
-        cell.encode()
-    except UnicodeEncodeError:
-        return "holds half of a surrogate pair, a sign of broken encoding"
-    return None
+    return None if encodable(cell) else "holds half of a surrogate pair, a sign of broken encoding"

@@ -72,7 +72,7 @@ def read_names(table: Table, column: str, rename: Mapping[str, str]) -> list[str
                 found=f"{brief(cell)} in column {column!r}",
                 remedy="Write all labels of the column in one way, for example all as strings.",
             )
-        if not _printable(name):
+        if not printable(name):
             raise DataError(
                 f"{table.place(row)}: the label in column {column!r} holds a character that no "
                 "name can have.",
@@ -89,7 +89,7 @@ def _kind(cell: object) -> str:
     return "string" if isinstance(cell, str) else "number"
 
 
-def _printable(name: str) -> bool:
+def printable(name: str) -> bool:
     """Whether a name is one line that can be written: no control characters, no surrogates."""
     return name.isprintable() or not any(
         unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name

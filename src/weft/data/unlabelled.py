@@ -10,6 +10,7 @@ from pathlib import Path
 from weft.data.columns import TEXTS, named
 from weft.data.content import Content, spooled
 from weft.data.decoding import without_end
+from weft.data.given import encodable
 from weft.data.readers import FORMATS, read_file
 from weft.data.table import Table
 from weft.errors import DataError, brief, listed
@@ -88,9 +89,9 @@ def lines_in(content: Content) -> Texts:
 
 def _checked(table: Table, column: str) -> Callable[[], Iterator[str]]:
     for row, cell in enumerate(table.column(column)):
-        if not isinstance(cell, str) or not cell.strip():
+        if not isinstance(cell, str) or not cell.strip() or not encodable(cell):
             raise DataError(
-                f"{table.place(row)}: there is no text in column {column!r}.",
+                f"{table.place(row)}: there is no text that can be read in column {column!r}.",
                 found=brief(cell),
                 remedy="Fill it in, or delete the row.",
             )

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from weft.config import BackboneSettings, LoraSettings
 from weft.data.examples import Examples
-from weft.errors import AdapterError, listed
+from weft.errors import AdapterError, did_you_mean, listed
 from weft.evidence.calibration.temperature import apply
 from weft.export import card
 from weft.export.bitfit import read_biases, restore_biases
@@ -23,7 +23,7 @@ from weft.methods import probe, tfidf
 from weft.nn.backbone import load
 from weft.nn.bank import Bank
 from weft.nn.shapes import Update
-from weft.nn.source import Source, find
+from weft.nn.source import Source, find, is_folder
 from weft.text.tokens import tokenize
 from weft.training.inference import Packed, logits_of, pooled_of, probabilities
 
@@ -66,10 +66,11 @@ def load_predictor(folder: Path, backbone: str | None = None) -> Predictor:
         AdapterError: the folder holds no model, or it does not fit the backbone.
         BackboneError: its encoder cannot be had.
     """
-    if not folder.is_dir():
+    if not is_folder(str(folder)):
         raise AdapterError(
-            f"there is no folder {folder}",
-            remedy="name a model's folder, or a study's: STUDY:best or STUDY:RUN",
+            f"there is no folder {str(folder)[:200]}",
+            remedy="name a model's folder, or a study's: STUDY:best or STUDY:RUN"
+            f"{did_you_mean(str(folder)[:200], _beside(folder))}",
         )
     if not (folder / card.FILE).exists() and (folder / CONFIG).exists():
         return _foreign(folder, backbone)
@@ -113,6 +114,13 @@ def load_predictor(folder: Path, backbone: str | None = None) -> Predictor:
     same_labels(saved, adapter.classes, folder)
     bank = _bank(settings, len(saved.labels), adapter.lora, adapter.head, own=(saved, folder))
     return _of_adapter(saved, bank, adapter, folder)
+
+
+def _beside(folder: Path) -> list[str]:
+    try:
+        return [str(folder.with_name(one.name)) for one in folder.parent.iterdir() if one.is_dir()]
+    except (OSError, ValueError):
+        return []
 
 
 def _whole(saved: card.ModelCard, folder: Path, backbone: str | None) -> Predictor:

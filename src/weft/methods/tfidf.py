@@ -21,7 +21,7 @@ from weft.errors import AdapterError
 from weft.export import card
 from weft.methods.base import NOTHING, Before, Done, Item, Materials, MethodEvent
 from weft.methods.logistic import Linear, choose, linear_of
-from weft.training.events import RunBegin
+from weft.training.events import RunBegin, RunFailed
 
 WEIGHTS, VOCABULARY = "tfidf.safetensors", "vocabulary.json"
 
@@ -42,7 +42,15 @@ class Tfidf:
             began = time.perf_counter()
             train = splits.train(item.size, item.seed)
             vectoriser = _vectoriser()
-            matrix = vectoriser.fit_transform(documents(train))
+            try:
+                matrix = vectoriser.fit_transform(documents(train))
+            except ValueError:  # no word in any text
+                yield RunFailed(
+                    item.run_id,
+                    "TF-IDF counts words of two letters or more, and there is none in any of the "
+                    f"{item.size:,} training texts: leave tfidf out of the methods",
+                )
+                continue
             seen, unseen = vectoriser.transform(validation), vectoriser.transform(test)
             fit = choose(
                 matrix,

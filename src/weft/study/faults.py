@@ -133,6 +133,8 @@ def _fault(error: Mapping[str, Any]) -> str:
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] != "extra_forbidden":
         said = str(error["msg"]).removeprefix("Value error, ")
+        if error["type"] in ("model_type", "dict_type"):
+            said = "a table of settings is wanted"
         near = _nearest(error)
         return f"{where}{_option(where)}: {said} (found {brief(error['input'])}){near}"
     settings = StudyConfig().model_dump()
