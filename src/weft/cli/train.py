@@ -76,7 +76,7 @@ def train(
     open_size = config.model_copy(update={"sizes": None})
     largest = open_data(open_size).splits.available if size is None else size
     config = resolve(data, merged(given, {"sizes": [largest]}))
-    with Progress(quiet=quiet) as progress:
+    with Progress(quiet=quiet, as_json=json) as progress:
         result = Study.of(config, out / "study").run(watch=progress, command=typed_command())
     if not result.complete:
         raise TrainingError(
