@@ -260,7 +260,10 @@ print(peak_memory() - before, len(data.train))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what a process held at most is Linux's to say")
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize(
+    "suffix",
+    [".csv", *(pytest.param(one, marks=pytest.mark.slow) for one in (".jsonl", ".parquet"))],
+)
 def test_a_large_file_is_not_held_whole(tmp_path: Path, suffix: str) -> None:
     """50 MB, of which a study needs less than one."""
     path, note, rows = tmp_path / f"d{suffix}", "lorem ipsum " * 2000, 2_000

@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from weft.errors import AdapterError, listed
 
@@ -91,10 +91,17 @@ def read(folder: Path) -> Manners:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise AdapterError(
             f"{path} cannot be read",
-            found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            found=_said(error),
             remedy="save the model again, or delete that file: labels are strings without it",
         ) from error
     return made
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def _item(value: Any) -> Any:
