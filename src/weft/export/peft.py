@@ -24,7 +24,7 @@ from torch import Tensor
 from weft.config import LoraSettings
 from weft.errors import AdapterError
 from weft.export.card import BackboneCard
-from weft.export.tensors import portable, renamed
+from weft.export.tensors import portable, refuse_odd, renamed
 from weft.nn.backbone import Backbone
 from weft.nn.bank import Bank
 from weft.nn.shapes import PREFIX
@@ -137,7 +137,7 @@ def read_adapter(folder: Path) -> SavedAdapter:
             + (pickled if (folder / "adapter_model.bin").exists() else ""),
             remedy="name a folder with adapter_config.json and adapter_model.safetensors",
         ) from error
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
         raise AdapterError(
             f"the adapter in {folder} is damaged", found=str(error), remedy="save it again"
         ) from error
@@ -149,8 +149,10 @@ def read_adapter(folder: Path) -> SavedAdapter:
             found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
             remedy="save the adapter again",
         ) from error
+    refuse_odd(state, str(folder))
+    _refuse_shapes(state, lora.r, folder)
     whole = [name for name in state if ".lora_" not in name]
-    last = [name for name in whole if name.endswith(".weight")]
+    last = [name for name in whole if name.endswith(".weight") and state[name].ndim == 2]
     heads = [name for name in last if name[len(PREFIX) :].split(".")[0] in _PEFT_HEADS]
     if not heads:
         raise AdapterError(
@@ -166,6 +168,25 @@ def read_adapter(folder: Path) -> SavedAdapter:
         mean=mean,
         head=tuple(name[len(PREFIX) :].removesuffix(".weight") for name in last),
     )
+
+
+def _refuse_shapes(state: Mapping[str, Tensor], rank: int, folder: Path) -> None:
+    """Refuses tensors that are not of the rank that the config names, before room is made for them.
+
+    Raises:
+        AdapterError: names the first of them.
+    """
+    for name, tensor in state.items():
+        side = 0 if ".lora_A." in name else 1
+        low = tensor.ndim == 2 and tensor.shape[side] == rank
+        if (".lora_" in name and not low) or (
+            name.endswith(".weight") and tensor.ndim not in (1, 2)
+        ):
+            raise AdapterError(
+                f"the weights in {folder} are not those of its {CONFIG}, which names rank {rank}",
+                found=f"{name[:120]} of shape {tuple(tensor.shape)}",
+                remedy="save the adapter again",
+            )
 
 
 def _output_layer(heads: list[str]) -> str:

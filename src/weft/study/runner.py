@@ -14,7 +14,7 @@ from weft.data.splits import split
 from weft.study import sessions
 from weft.study.choice import LEDGER
 from weft.study.facts import facts_of, facts_of_backbone, together
-from weft.study.ground import CONFIG, adapter_fits, begun, same_ground, same_settings, settings_of
+from weft.study.ground import CONFIG, begun, encoder_fits, same_ground, same_settings, settings_of
 from weft.study.growth import grown
 from weft.study.ledger import Ledger
 from weft.study.lock import held
@@ -75,7 +75,8 @@ def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str
         wanted = before.backbone.precision  # a timing that comes out otherwise changes no study
     precision = choose_precision(wanted, config.bank.device)
     config = same_settings(config, before, folder, precision)
-    adapter_fits(config, len(opened.data.label_names))
+    if source is not None:
+        encoder_fits(config, source, len(opened.data.label_names))
     facts = facts_of(opened, command)
     identity = {"data": _digest(opened.data.hashes)}
     if source is not None:
