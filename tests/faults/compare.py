@@ -14,7 +14,7 @@ LEFT_OUT = {
     "facts": {"sessions", "command", "versions", "machine", "date"},
     "training_log.csv": {"seconds"},
 }
-"""Columns, and facts, that say when, where and how fast: `docs/study.md` lists them."""
+"""Columns, and facts, that say when, where and how fast: `docs/reliability.md` lists them."""
 
 
 def rows(folder: Path) -> dict[str, list[dict[str, Any]]]:
