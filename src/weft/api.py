@@ -81,18 +81,23 @@ class Study:
         return study
 
     def run(
-        self, watch: Callable[[object], None] | None = None, command: str | None = None
+        self,
+        watch: Callable[[object], None] | None = None,
+        command: str | None = None,
+        texts: bool = True,
     ) -> Result:
         """Makes every run not made yet, writes the report, and returns the result.
 
         Args:
             watch: called with every event; None: silence.
             command: what stands in the report as the command; None: the Python call.
+            texts: whether the report may show test examples.
 
         Raises:
             WeftError: the data, the backbone or the folder cannot be used.
         """
         from weft.report import gather, read, write_gathered
+        from weft.study.reread import reread
         from weft.study.runner import run_study
 
         complete = run_study(
@@ -101,7 +106,7 @@ class Study:
             watch or _silence,
             command or f"weft.Study({self.config.data.source!r}, ...).run()",
         )
-        found = gather(read(self.folder))
+        found = gather(read(self.folder), seen=reread(self.folder, texts))
         return Result(self.folder, complete, write_gathered(found), gathered=found)
 
 

@@ -16,8 +16,8 @@ from weft.randomness import generator_for
 from weft.report import gather, read, write
 from weft.report.calibration import Best, Cell
 from weft.report.data_files import results_json
-from weft.report.probabilities import probabilities_markdown
 from weft.report.reliability import draw_abstention, draw_reliability
+from weft.report.sections.probabilities import probabilities
 from weft.report.style import styled
 from weft.study.ledger import Ledger
 from weft.study.predictions import read_probabilities, write_predictions
@@ -59,7 +59,7 @@ def best(folder: Path) -> Best | None:
 
 
 def page_of(folder: Path, files: tuple[str, ...] = ()) -> str:
-    return "\n".join(probabilities_markdown(gather(read(folder)), files))
+    return "\n".join(probabilities(gather(read(folder)), files))
 
 
 def test_the_page_and_the_pictures_are_written(make_study: MakeStudy) -> None:

@@ -47,6 +47,7 @@ def study(
     out: o.Out = None,
     show_config: o.ShowConfig = False,
     dry_run: o.DryRun = False,
+    texts: o.Texts = True,
     quiet: o.Quiet = False,
     json: o.Json = False,
 ) -> None:
@@ -71,7 +72,9 @@ def study(
     from weft.study.runner import typed_command
 
     with Progress(quiet=quiet) as progress:
-        result: Result = Study.of(config, place).run(watch=progress, command=typed_command())
+        result: Result = Study.of(config, place).run(
+            watch=progress, command=typed_command(), texts=texts
+        )
     print_result(result, progress.opened, as_json=json, quiet=quiet)
     if not result.complete:
         raise SystemExit(1)

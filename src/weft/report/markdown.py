@@ -32,7 +32,12 @@ _COSTS = {
 }
 CHOSEN, MAIN = "validation's choice here", "in answer and curves"
 """Stand with one of several settings: chosen at its size, and the one for all sizes."""
-_WORDY = frozenset(("method", "run", "status", "note"))
+_WORDY = frozenset(
+    [
+        *("method", "run", "status", "note", "end", "true", "answer", "class", "kind", "label"),
+        *("text", "most often taken for", "examples that", ""),
+    ]
+)
 
 
 def to_markdown(table: pd.DataFrame, split: str = "test") -> str:
