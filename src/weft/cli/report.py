@@ -24,6 +24,10 @@ def report(
         ),
     ] = False,
     texts: o.Texts = True,
+    note: Annotated[
+        str,
+        typer.Option("--note", help="A line for the report, e.g. whose data they are."),
+    ] = "",
     out: Annotated[
         Path,
         typer.Option(
@@ -53,7 +57,7 @@ def report(
 
     written: list[Result] = []
     for folder in studies:
-        found = gather(read(folder), target, reread(folder, texts))
+        found = gather(read(folder), target, reread(folder, texts), note)
         written.append(Result(folder, files=write_gathered(found), gathered=found))
     both, files = None, list[Path]()
     if len(written) > 1:

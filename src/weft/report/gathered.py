@@ -73,6 +73,8 @@ class Gathered:
     mistakes: Mistakes
     seen: Seen | None
     """The study's data, where they were read again."""
+    note: str
+    """What the report is to say besides; empty: nothing."""
     looks: int
     """How often test was looked at: finished runs whose test score is shown."""
 
@@ -84,13 +86,16 @@ class Gathered:
         }
 
 
-def gather(view: StudyView, target: float | None = None, seen: Seen | None = None) -> Gathered:
+def gather(
+    view: StudyView, target: float | None = None, seen: Seen | None = None, note: str = ""
+) -> Gathered:
     """Computes everything.
 
     Args:
         view: the study.
         target: accuracy wanted, a share; None: the study's own, if it has one.
         seen: its data, as `study.reread` gives them; None: the report says nothing of texts.
+        note: what the report is to say besides, e.g. whose data they are.
     """
     if target is None:
         target = own_target(view)
@@ -124,6 +129,7 @@ def gather(view: StudyView, target: float | None = None, seen: Seen | None = Non
         matrices=matrices(main, None if who is None else who.method),
         mistakes=mistakes(view, runs, top, seen),
         seen=seen,
+        note=note,
         looks=0 if withheld(view.facts) else len(done(view.runs)),
     )
 

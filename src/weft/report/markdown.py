@@ -137,7 +137,7 @@ def plain(text: str) -> str:
     """Text from outside on one line, with nothing in it that Markdown or HTML would act on."""
     words = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
     # An underscore inside a word is only an underscore.
-    return re.sub(r"[\\|*`\[]|(?<!\w)_|_(?!\w)", r"\\\g<0>", words)
+    return re.sub(r"[\\|*`\[]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", words)
 
 
 def code(text: str) -> str:

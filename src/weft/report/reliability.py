@@ -32,7 +32,7 @@ def draw_reliability(found: Best | None) -> Figure | None:
     _panel(right, *shown.after, BLUE)
     left.set_title(f"before\n{left.get_title()}")
     right.set_title(f"after, temperature {run.temperature.value:.2f}\n{right.get_title()}")
-    left.set_ylabel("right answers")
+    left.set_ylabel(f"right answers (n = {whole(len(run.test.labels))})")
     low = left.get_xlim()[0]
     for panel in (left, right):
         panel.plot([low, 1], [low, 1], color=GREY, linewidth=1, linestyle="--", zorder=1)
@@ -88,7 +88,7 @@ def draw_abstention(found: Best | None) -> Figure | None:
     in_percent(panel.xaxis)
     in_percent(panel.yaxis)
     panel.set_xlabel("coverage: share of the texts that get an answer, the surest first")
-    panel.set_ylabel("right answers")
+    panel.set_ylabel(f"right answers (n = {whole(len(own.coverage))})")
     panel.set_title(f"Abstention on {count(len(own.coverage), 'test example')}: {_name(found)}")
     panel.legend(loc="lower left")
     return figure

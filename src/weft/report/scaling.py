@@ -61,7 +61,8 @@ def draw_sizes(found: Gathered) -> Figure | None:
     _size_axis(panel, sizes, decades, farthest)
     in_percent(panel.yaxis)
     panel.margins(y=0.08)
-    panel.set_ylabel("test accuracy")
+    tested = sorted({int(row["test_examples"]) for row in rows})
+    panel.set_ylabel(f"test accuracy (n = {' or '.join(map(whole, tested))})")
     panel.set_title("Test accuracy by training size: each seed a point, lines through the means")
     panel.legend(handles=handles, loc="best")
     return figure

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from weft.evidence.compare import Cell, Family, Place, compare_pairs
+from weft.evidence.sentences import name_of
 from weft.report.intervals import LEVEL
 from weft.report.rows import method_rank, records, section
 
@@ -44,14 +45,22 @@ def versus(studies: Sequence[Gathered]) -> Versus:
     cells: dict[Place, Cell] = {}
     for name, study, why in zip(names, studies, apart, strict=True):
         if not why:
-            cells |= {(f"{name}: {m}", n): cell.answers for (m, n), cell in study.every.items()}
+            cells |= {
+                (_of(name, method), size): cell.answers
+                for (method, size), cell in study.every.items()
+            }
     wanted = [
-        ((f"{name}: {method}", size), (f"{names[0]}: {method}", size))
+        ((_of(name, method), size), (_of(names[0], method), size))
         for name, study, why in zip(names[1:], others, apart[1:], strict=True)
         for method, size in study.every
         if not why and (method, size) in first.every
     ]
     return Versus(names, tuple(studies), apart, compare_pairs(cells, wanted, LEVEL))
+
+
+def _of(study: str, method: str) -> str:
+    """A study's method within a sentence."""
+    return f"{name_of(method)} of {study}"
 
 
 def cells_of(study: Gathered) -> dict[Place, dict[str, object]]:

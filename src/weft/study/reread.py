@@ -47,7 +47,7 @@ def reread(folder: Path, texts: bool = True) -> Seen:
         StudyError: the folder holds no ledger that this weft can read.
     """
     with Ledger(folder / LEDGER, readonly=True) as ledger:
-        hashes = ledger.facts().get("data", {}).get("hashes") or {}
+        hashes = cast("dict[str, str]", ledger.facts().get("data", {}).get("hashes") or {})
     check = _kept(folder, hashes)
     if check is not None and not texts:
         return Seen(None, texts, check, hashes, "")

@@ -35,11 +35,12 @@ def curve_chart(found: Gathered) -> Chart | None:
         values += [float(end) for band in (ahead.low, ahead.high) for end in band]
     if found.target is not None:
         values.append(found.target)
-    tested = max(int(row["test_examples"]) for row in rows)
+    tested = sorted({int(row["test_examples"]) for row in rows})
+    n = " or ".join(map(whole, tested))
     chart = Chart(
         says=f"Test accuracy of {count(len(rows), 'run')} against training size",
         x=of_sizes("training examples (log scale)", sizes, beyond),
-        y=linear(f"test accuracy (n = {whole(tested)})", values, _percent, least=0, most=1),
+        y=linear(f"test accuracy (n = {n})", values, _percent, least=0, most=1),
     )
     decades = math.log10(chart.x.high / chart.x.low)
     for place, method in enumerate(methods):

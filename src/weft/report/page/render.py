@@ -68,16 +68,17 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"words": html_of, "percent": percent, "whole": whole}
-    made.tests |= {
-        "drawn": lambda part: isinstance(part, Drawn),
-        "folded": lambda part: isinstance(part, Folded),
-    }
-    made.globals["own"] = lambda name: _own(made, name)
+    made.filters["words"] = html_of
+    made.filters["percent"] = percent
+    made.filters["whole"] = whole
+    made.tests["drawn"] = lambda part: isinstance(part, Drawn)
+    made.tests["folded"] = lambda part: isinstance(part, Folded)
+    made.globals["style"] = _own(made, "page.css")
+    made.globals["script"] = _own(made, "page.js")
     return made
 
 
-def _own(made: Environment, name: str) -> Markup:
+def _own(made: Environment, name: str) -> Any:
     """A file of ours, as it is."""
     loader = made.loader
     assert loader is not None

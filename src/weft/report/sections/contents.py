@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from weft.report.markdown import plain
 from weft.report.rows import done, withheld
 from weft.report.sections.check import check
 from weft.report.sections.confusions import confusions
@@ -48,7 +49,8 @@ def contents(found: Gathered, files: Sequence[str]) -> list[Section]:
 
 
 def _answer(found: Gathered) -> tuple[Part, ...]:
-    """In brief, at length, and what is not done yet."""
+    """In brief, what is not done yet, and at length."""
     brief = (" ".join(found.headline),) if found.headline else ()
     long = found.answer if not brief else ("### At length", *found.answer)
-    return (*brief, *state(found.view), *long)
+    note = (plain(found.note),) if found.note else ()
+    return (*brief, *note, *state(found.view), *long)

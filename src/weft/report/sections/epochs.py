@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from weft.report.formats import MISSING, percent, three, whole
 from weft.report.markdown import markdown_table
@@ -44,7 +44,7 @@ def epochs(found: Gathered, files: Sequence[str]) -> tuple[Part, ...]:
 
 
 def _line(trace: Trace) -> list[str]:
-    kept = next((row for row in trace.rows if row["epoch"] == trace.best), {})
+    kept = next((row for row in trace.rows if row["epoch"] == trace.best), dict[str, Any]())
     return [
         *(whole(trace.size), trace.method, str(trace.seed)),
         *(str(len(trace.rows)), str(trace.rows[-1]["epoch"])),

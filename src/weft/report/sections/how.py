@@ -52,15 +52,14 @@ def _again(view: StudyView) -> list[str]:
     """The command that makes the same study in another folder."""
     if not section(view.facts, "config"):
         return []
-    folder = view.folder.resolve().name
     versions = section(view.facts, "versions")
     names = ("torch", "transformers", "peft")
     pins = [f"{name} {versions[name]}" for name in names if name in versions]
     with_them = f" With {', '.join(pins)} on a machine like this it" if pins else " It"
-    command = shlex.join(["weft", "study", f"{folder}/study.toml", "--out", "again"])
+    command = shlex.join(["weft", "study", "study.toml", "--out", "again"])
     said = (
-        "`study.toml` holds every setting, and the hashes above say whether data and backbone are "
-        f"the same.{with_them} gives the same scores."
+        "In this study's folder, whose `study.toml` holds every setting; the hashes above say "
+        f"whether data and backbone are the same.{with_them} gives the same scores."
     )
     return [
         "## To run it again",
@@ -92,7 +91,7 @@ def _fills(view: StudyView) -> dict[str, float]:
     """By method, the mean fill over all steps that sessions kept."""
     sums: dict[str, list[float]] = {}
     for session in cast("list[dict[str, Any]]", view.facts.get("sessions") or []):
-        for method, (steps, mean) in (session.get("fill") or {}).items():
+        for method, (steps, mean) in section(session, "fill").items():
             own = sums.setdefault(method, [0.0, 0.0])
             own[0] += steps
             own[1] += steps * mean

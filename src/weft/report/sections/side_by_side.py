@@ -104,19 +104,22 @@ def _of(cells: dict[Any, dict[str, Any]], place: Any, name: str) -> float | None
 
 
 def _facts(found: Versus) -> str:
-    lines = [
-        [what, *(read(study) for study in found.studies)]
-        for what, read in (
-            ("command", lambda study: str(study.view.facts.get("command") or "")),
-            ("backbone", lambda study: _named(study, "backbone", "name", "precision", "pooling")),
-            ("data", lambda study: _named(study, "data", "name", "train", "validation", "test")),
-            ("differs", lambda study: _differs(found, study)),
-            ("weft and torch", lambda study: _named(study, "versions", "weft", "torch")),
-            ("machine", lambda study: _named(study, "machine", "cpu", "cores")),
-            ("date", lambda study: str(study.view.facts.get("date") or "")),
-        )
-    ]
+    every = [_said(found, study) for study in found.studies]
+    lines = [[what, *(own[what] for own in every)] for what in every[0]]
     return markdown_table(("", *map(plain, found.names)), lines)
+
+
+def _said(found: Versus, study: Gathered) -> dict[str, str]:
+    facts = study.view.facts
+    return {
+        "command": str(facts.get("command") or ""),
+        "backbone": _named(study, "backbone", "name", "precision", "pooling"),
+        "data": _named(study, "data", "name", "train", "validation", "test"),
+        "settings that differ": _differs(found, study),
+        "weft and torch": _named(study, "versions", "weft", "torch"),
+        "machine": _named(study, "machine", "cpu", "cores"),
+        "date": str(facts.get("date") or ""),
+    }
 
 
 def _named(study: Gathered, part: str, *names: str) -> str:
