@@ -39,8 +39,7 @@ def many(make_study: MakeStudy, tmp_path: Path) -> str:
     return (tmp_path / "report.html").as_uri()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("wide", [1200, 390])
+@pytest.mark.parametrize(("scheme", "wide"), [("light", 390), ("dark", 1200)])
 def test_nothing_is_cut_nor_serious(browser: Any, address: str, scheme: str, wide: int) -> None:
     page, said = opened(
         browser, address, color_scheme=scheme, viewport={"width": wide, "height": 844}
@@ -154,9 +153,10 @@ def test_a_matrix_of_77_classes(browser: Any, many: str) -> None:
     cell.scroll_into_view_if_needed()
     cell.hover()
     assert re.search(r"answered a_rather_long_intent_name_\d+: \d+ \(", page.inner_text("#tip"))
-    shade = cell.evaluate("cell => getComputedStyle(cell).fillOpacity")
+    shades = "cells => cells.map((cell) => getComputedStyle(cell).fillOpacity)"
+    before = shown.locator("rect[role=img]").evaluate_all(shades)
     page.get_by_label("count", exact=True).check()
-    assert cell.evaluate("cell => getComputedStyle(cell).fillOpacity") != shade
+    assert shown.locator("rect[role=img]").evaluate_all(shades) != before
     page.select_option("[data-matrix]", "0")
     assert "500 examples" in page.locator(".big-matrix").filter(visible=True).inner_text()
     assert serious(page) == []

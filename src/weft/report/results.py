@@ -23,7 +23,7 @@ def results_markdown(found: Gathered, files: Sequence[str]) -> str:
 
     Args:
         found: the study and what is concluded from it.
-        files: everything that is written beside it, relative to the study's folder.
+        files: everything that is written beside it, relative to the study's folder, the page first.
     """
     parts = [f"# Study: {plain(str(found.view.facts.get('name') or 'without a name'))}"]
     for section in contents(found, files):
@@ -44,9 +44,10 @@ def versus_markdown(found: Versus) -> str:
 
 
 def _list(files: Sequence[str]) -> str:
-    """All files; the training logs, one per run, as one line."""
+    """All files, the page first; the training logs, one per run, as one line."""
     logs = [file for file in files if file.endswith("/training_log.csv")]
-    others = ["results.md", *(file for file in files if file not in logs)]
+    page, *rest = (file for file in files if file not in logs)
+    others = [page, "results.md", *rest]
     lines = [f"- [{file}]({file})" for file in others]
     if logs:
         lines.append(f"- `runs/<run>/training_log.csv`: {count(len(logs), 'file')}")

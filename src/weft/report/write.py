@@ -63,8 +63,8 @@ def write_gathered(found: Gathered) -> list[Path]:
         files[f"runs/{run_id}/training_log.csv"] = log.encode()
     if found.seen is not None and found.seen.check is not None:
         files[CHECK] = kept_as(found.seen)
-    files = {PAGE: study_page(found).encode()} | files
-    files = {PAGE: files[PAGE], "results.md": results_markdown(found, list(files)).encode()} | files
+    words = results_markdown(found, [PAGE, *files])
+    files = {PAGE: study_page(found).encode(), "results.md": words.encode()} | files
     for name, content in files.items():
         write_whole(view.folder / name, content)
     return [view.folder / name for name in files]

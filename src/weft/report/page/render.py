@@ -71,11 +71,19 @@ def _environment() -> Environment:
     made.filters["words"] = html_of
     made.filters["percent"] = percent
     made.filters["whole"] = whole
-    made.tests["drawn"] = lambda part: isinstance(part, Drawn)
-    made.tests["folded"] = lambda part: isinstance(part, Folded)
+    made.tests["drawn"] = _drawn
+    made.tests["folded"] = _folded
     made.globals["style"] = _own(made, "page.css")
     made.globals["script"] = _own(made, "page.js")
     return made
+
+
+def _drawn(value: Any) -> bool:
+    return isinstance(value, Drawn)
+
+
+def _folded(value: Any) -> bool:
+    return isinstance(value, Folded)
 
 
 def _own(made: Environment, name: str) -> Any:
