@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from weft.report.gathered import Gathered
     from weft.report.versus import Versus
 
-_HEADED = ("answer", "curve", "scores", "how")
-"""Sections whose parts bring their own headings, or need none."""
-
 
 def results_markdown(found: Gathered, files: Sequence[str]) -> str:
     """The whole report.
@@ -27,9 +24,9 @@ def results_markdown(found: Gathered, files: Sequence[str]) -> str:
     """
     parts = [f"# Study: {plain(str(found.view.facts.get('name') or 'without a name'))}"]
     for section in contents(found, files):
-        if section.key not in _HEADED:
+        if not section.headed:
             parts.append(f"## {section.title}")
-        parts += [said for part in section.parts for said in in_markdown(part)]
+        parts += [said for part in section.parts for said in in_markdown(part, section.headed)]
     parts += ["## Files", _list(files)]
     return "\n\n".join(parts) + "\n"
 

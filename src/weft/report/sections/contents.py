@@ -30,27 +30,28 @@ def contents(found: Gathered, files: Sequence[str]) -> list[Section]:
     """
     runs = done(found.view.runs)
     shown = bool(runs) and not withheld(found.view.facts)
-    sections = [Section("answer", "The answer", _answer(found))]
+    sections = [Section("answer", "The answer", _answer(found), headed=True)]
     if shown:
+        scores = (*score_parts(found), *cost_parts(found))
         curve = picture("sizes", files, "Test accuracy against training size")
         sections += [
-            Section("curve", "Learning curve", (Drawn("curve", curve),)),
-            Section("scores", "Scores and costs", (*score_parts(found), *cost_parts(found))),
+            Section("curve", "Learning curve", (Drawn("curve", curve),), headed=True),
+            Section("scores", "Scores and costs", scores, headed=True),
             Section("epochs", "Curves per epoch", epochs(found, files)),
             Section("confusion", "Confusion", confusions(found, files)),
             Section("calibration", "Calibration", tuple(probabilities(found, files))),
             Section("errors", "Errors", mistakes(found)),
         ]
     elif runs:
-        sections.append(Section("scores", "Costs", tuple(cost_parts(found))))
+        sections.append(Section("scores", "Costs", tuple(cost_parts(found)), headed=True))
     sections.append(Section("check", "The data's check", check(found)))
-    sections.append(Section("how", "How it was run", how(found)))
+    sections.append(Section("how", "How it was run", how(found), headed=True))
     return [section for section in sections if section.parts]
 
 
 def _answer(found: Gathered) -> tuple[Part, ...]:
     """In brief, what is not done yet, and at length."""
     brief = (" ".join(found.headline),) if found.headline else ()
-    long = found.answer if not brief else ("### At length", *found.answer)
+    long = found.answer if not brief else ("## At length", *found.answer)
     note = (plain(found.note),) if found.note else ()
     return (*brief, *note, *state(found.view), *long)

@@ -36,14 +36,16 @@ class Section:
     """Its place in the page: `report.html#key`."""
     title: str
     parts: tuple[Part, ...]
+    headed: bool = False
+    """Whether the parts bring headings of the second level, so that Markdown needs no other."""
 
 
-def in_markdown(part: Part) -> list[str]:
-    """A part's own parts in Markdown."""
+def in_markdown(part: Part, headed: bool = False) -> list[str]:
+    """A part's own parts in Markdown, for a section that is `headed` or not."""
     if isinstance(part, Drawn):
         return [part.markdown] if part.markdown else []
     if isinstance(part, Folded):
-        return [f"## {part.title}", *part.parts]
+        return [f"{'##' if headed else '###'} {part.title}", *part.parts]
     return [part]
 
 
