@@ -25,10 +25,10 @@ _WHAT = (
 def side_by_side(found: Versus) -> list[Section]:
     """The sections of a comparison."""
     return [
-        Section("answer", "The answers", tuple(_answers(found))),
+        Section("answers", "The answers", tuple(_answers(found))),
         Section("curve", "Learning curves", (Drawn("versus"),)),
         Section("scores", "Scores", tuple(_scores(found))),
-        Section("how", "How they were run", (_facts(found),)),
+        Section("how", "How they were run", tuple(_facts(found))),
     ]
 
 
@@ -103,10 +103,12 @@ def _of(cells: dict[Any, dict[str, Any]], place: Any, name: str) -> float | None
     return cells.get(place, {}).get(name)
 
 
-def _facts(found: Versus) -> str:
-    every = [_said(found, study) for study in found.studies]
-    lines = [[what, *(own[what] for own in every)] for what in every[0]]
-    return markdown_table(("", *map(plain, found.names)), lines)
+def _facts(found: Versus) -> list[str]:
+    parts: list[str] = []
+    for name, study in zip(found.names, found.studies, strict=True):
+        said = [f"- **{what}**: {plain(own)}" for what, own in _said(found, study).items() if own]
+        parts += [f"### {plain(name)}", "\n".join(said) or "Its ledger holds no facts."]
+    return parts
 
 
 def _said(found: Versus, study: Gathered) -> dict[str, str]:
