@@ -1,4 +1,4 @@
-"""`weft report`: a study's tables and figures again, from its folder alone."""
+"""`weft report`: a study's page, tables and figures again, from its folder and its data."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from weft.cli import options as o
 
 
 def report(
@@ -21,11 +23,22 @@ def report(
             help="Only hold the forecast against sizes that were run, beside simpler forecasts.",
         ),
     ] = False,
+    texts: o.Texts = True,
+    note: Annotated[
+        str,
+        typer.Option("--note", help="A line for the report, e.g. whose data they are."),
+    ] = "",
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", help="Folder for the page that sets several studies side by side."
+        ),
+    ] = Path(),
     json: Annotated[
         bool, typer.Option("--json", help="Results as JSON; of several studies, a list.")
     ] = False,
 ) -> None:
-    """Rebuild tables and figures of finished or unfinished studies, without training."""
+    """Rebuild page, tables and figures of studies, finished or not; set several side by side."""
     from weft.errors import ConfigError
 
     if target is not None and not 0 < target < 1:
@@ -39,15 +52,24 @@ def report(
         return
     from weft.api import Result
     from weft.cli.outcome import print_result
-    from weft.report import gather, read, write_gathered
+    from weft.report import gather, read, versus, write_gathered, write_versus
+    from weft.study.reread import reread
 
     written: list[Result] = []
     for folder in studies:
-        found = gather(read(folder), target)
+        found = gather(read(folder), target, reread(folder, texts), note)
         written.append(Result(folder, files=write_gathered(found), gathered=found))
+    both, files = None, list[Path]()
+    if len(written) > 1:
+        both = versus([result.gathered for result in written])
+        files = write_versus(both, out)
     if json and len(written) > 1:
-        texts = [(one.folder / "results.json").read_text(encoding="utf-8") for one in written]
-        print(f"[{','.join(texts)}]")
-        return
-    for result in written:
-        print_result(result, None, as_json=json, quiet=False)
+        results = [(one.folder / "results.json").read_text(encoding="utf-8") for one in written]
+        print(f"[{','.join(results)}]")
+    else:
+        for result in written:
+            print_result(result, None, as_json=json, quiet=False)
+    if both is not None and not json:
+        from weft.cli.outcome import print_versus
+
+        print_versus(both, files)

@@ -27,7 +27,7 @@ from weft.study.record import EpochRow, Outcome, RunKey
 from weft.study.stopping import Stop
 from weft.training.checkpoint import save_checkpoint
 from weft.training.durable import sync_tree
-from weft.training.events import EpochEnd, RunBegin, RunFailed, Settled
+from weft.training.events import EpochEnd, RunBegin, RunFailed, Settled, Stepped
 
 PREDICTIONS = "predictions.parquet"
 _KEPT = tuple(method for method in STEPPED if method != "full")
@@ -65,6 +65,12 @@ class Recorder:
         self._rows: list[Callable[[], None]] = []
         self._ended: list[RunDone] = []
         self._said = False
+        self._steps, self._fills = 0, 0.0
+
+    @property
+    def fill(self) -> tuple[int, float] | None:
+        """Steps that were taken, and the mean share of their strips that held a token."""
+        return (self._steps, self._fills / self._steps) if self._steps else None
 
     def take(self, event: MethodEvent) -> None:
         """Writes down one event.
@@ -85,6 +91,8 @@ class Recorder:
                 self._ended.append(RunDone(self._keys[event.run_id], outcome))
             case RunFailed():
                 self._rows.append(partial(self._ledger.fail, event.run_id, event.reason))
+            case Stepped():
+                self._steps, self._fills = self._steps + 1, self._fills + event.fill
             case Settled():
                 self._settle(event)
             case _:

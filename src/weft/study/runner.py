@@ -116,7 +116,7 @@ def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str
         watch(Begun(keys, waiting, facts, taken, besides))
         data = opened.data
         materials = Materials(config, opened.splits, data.label_names, data.positive, source)
-        making = _Making(opened, materials, ledger, folder, watch)
+        making = _Making(opened, materials, ledger, folder, watch, {})
         for method in sorted(set(config.methods), key=ORDER.index):
             snapshot = stand.pop(method, None)
             resumed: list[str] = []
@@ -129,7 +129,7 @@ def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str
                 if own:
                     making.make(method, own, [run for run in part if run not in own])
         status = ledger.statuses()
-        sessions.end(ledger)
+        sessions.end(ledger, making.fill)
     return all(status[key.run_id] == "done" for key in keys)
 
 
@@ -146,6 +146,8 @@ class _Making:
     ledger: Ledger
     folder: Path
     watch: Watcher
+    fill: dict[str, tuple[int, float]]
+    """By method, steps taken so far and how full their strips were on average."""
 
     def make(self, method: str, runs: Sequence[_Run], made: Sequence[_Run]) -> None:
         """From the start, in one bank; `made` are the others that would share it."""
@@ -195,6 +197,13 @@ class _Making:
             work = make(method, self.materials.of(runs[0][1]))
             for event in work.run([_item(run) for run in runs], before):
                 recorder.take(event)
+            if recorder.fill is not None:
+                self._add(method, *recorder.fill)
+
+    def _add(self, method: str, steps: int, mean: float) -> None:
+        before, old = self.fill.get(method, (0, 0.0))
+        total = before + steps
+        self.fill[method] = total, (before * old + steps * mean) / total
 
 
 def _is_wanted(status: Status, again: bool) -> bool:
