@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,9 @@ class RunFailed:
 
     run_id: str
     reason: str
+    best_epoch: int = 0  # 0: it ended none
+    state: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor], compare=False)
+    """Its best epoch's weights, the caller's to keep; empty where it ended none."""
 
 
 @dataclass(frozen=True)
