@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from weft.report import Gathered
+    from weft.report.rows import StudyView
 
 
 def report(
@@ -21,6 +26,12 @@ def report(
             help="Only hold the forecast against sizes that were run, beside simpler forecasts.",
         ),
     ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Write there, not into the study's folder, which may be read-only."
+        ),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Results as JSON; of several studies, a list.")
     ] = False,
@@ -39,15 +50,51 @@ def report(
         return
     from weft.api import Result
     from weft.cli.outcome import print_result
-    from weft.report import gather, read, write_gathered
+    from weft.report import gather
+    from weft.report.data_files import results_json
 
     written: list[Result] = []
     for folder in studies:
-        found = gather(read(folder), target)
-        written.append(Result(folder, files=write_gathered(found), gathered=found))
+        found = gather(_read(folder), target)
+        place = out if out is None or len(studies) == 1 else out / folder.absolute().name
+        written.append(Result(folder, files=_write(found, place), gathered=found))
     if json and len(written) > 1:
-        texts = [(one.folder / "results.json").read_text(encoding="utf-8") for one in written]
-        print(f"[{','.join(texts)}]")
+        print(f"[{','.join(results_json(one.gathered) for one in written)}]")
         return
     for result in written:
         print_result(result, None, as_json=json, quiet=False)
+
+
+def _read(folder: Path) -> StudyView:
+    """What the report is of; a ledger that is damaged is rebuilt first."""
+    from weft.errors import LedgerError
+    from weft.report import read
+
+    try:
+        return read(folder)
+    except LedgerError:
+        from weft.study.lock import held
+        from weft.study.rebuilt import mend
+        from weft.study.runner import typed_command
+
+        with held(folder, typed_command()):
+            mend(folder, lambda what: print(what, file=sys.stderr))
+        return read(folder)
+
+
+def _write(found: Gathered, place: Path | None) -> list[Path]:
+    """The files written; none where the study's own folder takes none, which is said."""
+    from weft.errors import StudyError
+    from weft.report import write_gathered
+
+    try:
+        return write_gathered(found, place)
+    except StudyError as error:
+        if place is not None:
+            raise
+        print(
+            f"note: {error.problem} ({error.found}) To have the report's files, name a folder for "
+            "them with --out.",
+            file=sys.stderr,
+        )
+        return []

@@ -30,9 +30,13 @@ def write(folder: Path, target: float | None = None) -> list[Path]:
     return write_gathered(gather(read(folder), target))
 
 
-def write_gathered(found: Gathered) -> list[Path]:
-    """As `write`, of what is computed already."""
-    view = found.view
+def write_gathered(found: Gathered, place: Path | None = None) -> list[Path]:
+    """As `write`, of what is computed already.
+
+    Args:
+        place: the folder to write into; None: the study's own.
+    """
+    view, place = found.view, place or found.view.folder
     files: dict[str, bytes] = {
         "results.csv": results_csv(view.runs, found.adapters).encode(),
         "results.json": results_json(found).encode(),
@@ -43,5 +47,5 @@ def write_gathered(found: Gathered) -> list[Path]:
     page = results_markdown(found, list(files)).encode()
     files = {"results.md": page} | files
     for name, content in files.items():
-        write_whole(view.folder / name, content)
-    return [view.folder / name for name in files]
+        write_whole(place / name, content)
+    return [place / name for name in files]

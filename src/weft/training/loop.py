@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -91,7 +92,7 @@ def train(
             losses = torch.stack(
                 [_loss(x, y, own.weights) for x, y, own in zip(parts, labels, group, strict=True)]
             )
-            values: list[float] = losses.tolist()
+            values: list[float] = cast("Any", losses).tolist()
             odd = _odd("loss", values, [batch.slot for batch in group])
             if odd:
                 broken |= odd
@@ -101,7 +102,7 @@ def train(
             for batch, loss, x, y in zip(group, values, parts, labels, strict=True):
                 took.append(_Took(batch.slot, loss, int((x.argmax(1) == y).sum()), len(y)))
             fills.append(strips.fill)
-        norms: list[float] = torch.stack([slot.clip() for slot in active]).tolist()
+        norms: list[float] = cast("Any", torch.stack([slot.clip() for slot in active])).tolist()
         broken |= _odd("gradient's norm", norms, active)
 
         # a run that breaks takes no part: the step is done again as if it had left before
