@@ -26,6 +26,8 @@ class Stepped:
     examples: int  # trained on in this step, all runs together
     running: int  # runs that took part
     fill: float  # share of the strips' places that held a token
+    losses: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Mean training loss of the step by run id, of the runs for which it was read."""
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,8 @@ def train(
         for slot in active:
             slot.update()
         examples = sum(one.examples for one in took)
-        yield Stepped(examples, len(active), float(np.mean(fills)))
+        told = {one.slot.job.run_id: one.loss for one in took}
+        yield Stepped(examples, len(active), float(np.mean(fills)), told)
 
         for slot in [slot for slot in active if slot.epoch_ended]:
             if not slot.due:
