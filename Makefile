@@ -51,8 +51,9 @@ browser: $(STAMP) ## Chromium and what drives it, for the tests of pages; withou
 	    $(PINNED) $(BIN)/python $(PIP) install --editable '.[$(EXTRAS),browser]'; \
 	fi
 
-faults: $(STAMP) ## studies killed at random moments and resumed, compared byte for byte
-	$(BIN)/python -m pytest -m "slow or not slow" tests/faults $(ARGS)
+faults: $(STAMP) ## studies killed, starved and harmed, then resumed and compared byte for byte
+	$(BIN)/python -m pytest -m "slow or not slow" tests/faults tests/training/test_broken_step.py \
+	    tests/training/test_snapshot.py tests/methods/test_out_of_sample.py $(ARGS)
 
 check: $(STAMP) ## lint, format and types
 	$(BIN)/ruff check .
