@@ -16,7 +16,7 @@ from weft.evidence.calibration.temperature import apply
 from weft.export import card
 from weft.export.bitfit import read_biases, restore_biases
 from weft.export.merged import restore_head
-from weft.export.peft import CONFIG, SavedAdapter, backbone_card, read_adapter, restore
+from weft.export.peft import CONFIG, SavedAdapter, backbone_card, merge, read_adapter
 from weft.methods import probe, tfidf
 from weft.nn.backbone import Backbone, load
 from weft.nn.bank import Bank
@@ -101,9 +101,9 @@ def load_predictor(folder: Path, backbone: str | None = None) -> Predictor:
         restore_biases(bank, state, str(folder))
         return _of_slot(saved, bank)
     adapter = read_adapter(folder)
-    bank = _bank(settings, len(saved.labels), adapter.lora, adapter.head)
-    same_weights(saved, bank.backbone, folder)
-    return _of_adapter(saved, bank, adapter, folder)
+    encoder = load(find(settings), settings, len(saved.labels), adapter.head)
+    same_weights(saved, encoder, folder)
+    return _of_adapter(saved, encoder, adapter, folder)
 
 
 def _whole(saved: card.ModelCard, folder: Path, backbone: str | None) -> Predictor:
@@ -134,21 +134,22 @@ def _foreign(folder: Path, backbone: str | None) -> Predictor:
             f"the adapter in {folder} does not say which encoder it belongs to",
             remedy="name it with --backbone",
         )
-    bank = _bank(
-        BackboneSettings(name=name, pooling="cls"), adapter.classes, adapter.lora, adapter.head
-    )
-    names = getattr(bank.backbone.config, "id2label", {})
+    settings = BackboneSettings(name=name, pooling="cls")
+    encoder = load(find(settings), settings, adapter.classes, adapter.head)
+    names = getattr(encoder.config, "id2label", {})
     labels = tuple(str(names.get(k, f"LABEL_{k}")) for k in range(adapter.classes))
     made = card.ModelCard(
-        method="lora", labels=labels, positive=None, backbone=backbone_card(bank.backbone)
+        method="lora", labels=labels, positive=None, backbone=backbone_card(encoder)
     )
-    return _of_adapter(made, bank, adapter, folder)
+    return _of_adapter(made, encoder, adapter, folder)
 
 
 def _of_adapter(
-    saved: card.ModelCard, bank: Bank, adapter: SavedAdapter, folder: Path
+    saved: card.ModelCard, encoder: Backbone, adapter: SavedAdapter, folder: Path
 ) -> Predictor:
-    restore(bank, 0, adapter, str(folder))
+    head = merge(encoder, adapter, str(folder))
+    bank = Bank(encoder, "head", slots=1, trains=False)
+    bank.load_state(0, head)
     return _of_slot(saved, bank)
 
 
