@@ -92,7 +92,6 @@ class Study:
         Raises:
             WeftError: the data, the backbone or the folder cannot be used.
         """
-        from weft.report import gather, read, write_gathered
         from weft.study.runner import run_study
 
         complete = run_study(
@@ -101,6 +100,9 @@ class Study:
             watch or _silence,
             command or f"weft.Study({self.config.data.source!r}, ...).run()",
         )
+        # after the runs, since training need not wait for it
+        from weft.report import gather, read, write_gathered
+
         found = gather(read(self.folder))
         return Result(self.folder, complete, write_gathered(found), gathered=found)
 
