@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from weft.config import StudyConfig
@@ -57,6 +59,8 @@ def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -
 
     needs_encoder = any(method != "tfidf" for method in config.methods)
     source = find(config.backbone) if needs_encoder else None
+    # beside the imports that follow: hashing half a gigabyte leaves Python free meanwhile
+    Thread(target=_hash, args=(source,), daemon=True).start()
     with held(folder, command):
         return _run(opened, source, folder, watch, command)
 
@@ -205,6 +209,12 @@ def _item(run: _Run) -> Any:
 
     key, config = run
     return Item(key.run_id, key.size, key.seed, config)
+
+
+def _hash(source: Any) -> None:
+    """Has the backbone's hash computed; whoever asks for it is told what goes wrong."""
+    with suppress(OSError, AttributeError):  # without a backbone there is none
+        _ = source.sha256
 
 
 def _digest(hashes: dict[str, str]) -> str:
