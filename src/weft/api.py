@@ -105,8 +105,6 @@ class Study:
         Raises:
             WeftError: the data, the backbone or the folder cannot be used.
         """
-        from weft.report import gather, read, write_gathered
-        from weft.study.reread import reread
         from weft.study.runner import run_study
         from weft.tracking import trackers
 
@@ -123,6 +121,10 @@ class Study:
                 told,
                 command or f"weft.Study({self.config.data.source!r}, ...).run()",
             )
+        # after the runs, since training need not wait for it
+        from weft.report import gather, read, write_gathered
+        from weft.study.reread import reread
+
         found = gather(read(self.folder), seen=reread(self.folder, texts))
         return Result(self.folder, complete, write_gathered(found), gathered=found)
 

@@ -13,9 +13,7 @@ from pathlib import Path
 
 from weft.data.examples import LabelledText
 from weft.data.splits import Splits
-from weft.evidence.metrics import score
 from weft.methods.base import Done, MethodEvent
-from weft.methods.calibrated import save_calibrated
 from weft.study.checkpoints import Checkpoints
 from weft.study.choice import MODEL
 from weft.study.ledger import Ledger
@@ -164,6 +162,10 @@ class Recorder:
         self._rows.append(partial(self._ledger.fail, run_id, error))
 
     def _finish(self, done: Done, key: RunKey) -> Outcome:
+        # scikit-learn and SciPy, which no step of training waits for
+        from weft.evidence.metrics import score
+        from weft.methods.calibrated import save_calibrated
+
         place = self._folder / "runs" / key.run_id
         model = place / MODEL
         model.mkdir(parents=True, exist_ok=True)

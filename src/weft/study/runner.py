@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from weft.config import StudyConfig
@@ -65,6 +67,8 @@ def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -
 
     needs_encoder = any(method != "tfidf" for method in config.methods)
     source = find(config.backbone) if needs_encoder else None
+    # beside the imports that follow: hashing half a gigabyte leaves Python free meanwhile
+    Thread(target=_hash, args=(source,), daemon=True).start()
     with room(folder, opened), held(folder, command):
         mend(folder, lambda what: watch(Working(what)))
         return _run(opened, source, folder, watch, command)
@@ -154,6 +158,12 @@ def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str
 
 def _is_wanted(status: Status, again: bool) -> bool:
     return status in ("planned", "running") or (status == "failed" and again)
+
+
+def _hash(source: Any) -> None:
+    """Has the backbone's hash computed; whoever asks for it is told what goes wrong."""
+    with suppress(OSError, AttributeError):  # without a backbone there is none
+        _ = source.sha256
 
 
 def _digest(hashes: dict[str, str]) -> str:
