@@ -51,6 +51,8 @@ def test_one_text_gets_its_labels_the_most_probable_first(server: TestClient, de
 def test_several_texts_get_a_list_each(server: TestClient) -> None:
     answer = server.post("/predict", json={"inputs": tiny.texts(3), "top_k": 1}).json()
     assert [len(entries) for entries in answer] == [1, 1, 1]
+    two = server.post("/predict", json={"inputs": tiny.texts(1), "adapter": "four", "top_k": 2.0})
+    assert [len(entries) for entries in two.json()] == [2]
     one = server.post("/predict", json={"inputs": tiny.texts(1)}).json()
     assert isinstance(one[0], list)  # a list of one is a list
 
@@ -73,6 +75,8 @@ def test_without_a_name_the_first_adapter_answers(server: TestClient) -> None:
         ({"inputs": [1]}, 422),
         ({"inputs": "a", "top_k": 0}, 422),
         ({"inputs": "a", "top_k": "1"}, 422),
+        ({"inputs": "a", "top_k": 1.5}, 422),
+        ({"inputs": "a", "top_k": True}, 422),
         ({"inputs": "a", "model": "two"}, 422),
         ({}, 422),
         ([], 422),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Text = Annotated[str, Field(min_length=1, description="What is to be labelled.")]
 Name = Annotated[
     str, Field(max_length=300, description="The adapter's in /adapters; without, the first.")
 ]
 Kind = Literal["validation", "authentication", "unknown", "overloaded", "timeout", "server"]
+
+
+def _whole(value: object) -> object:
+    """2.0 is an integer in JSON's schema."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class Ask(BaseModel):
@@ -24,7 +29,7 @@ class Ask(BaseModel):
     ]
     adapter: Name | None = None
     top_k: Annotated[
-        int | None,
+        Annotated[int, BeforeValidator(_whole)] | None,
         Field(ge=1, description="Only the most probable labels, so many; without, all."),
     ] = None
 
