@@ -20,7 +20,7 @@ from weft.data.examples import Examples
 from weft.errors import AdapterError
 from weft.export import card
 from weft.methods.base import NOTHING, Before, Done, Item, Materials, MethodEvent
-from weft.methods.logistic import Linear, choose
+from weft.methods.logistic import Linear, choose, penalties
 from weft.training.events import RunBegin
 
 WEIGHTS, VOCABULARY = "tfidf.safetensors", "vocabulary.json"
@@ -50,6 +50,7 @@ class Tfidf:
                 seen,
                 splits.validation.labels,
                 len(materials.labels),
+                penalties(item),
                 weights=train.weights,
                 validation_weights=splits.validation.weights,
             )
