@@ -82,7 +82,7 @@ def test_one_that_passes_is_pushed(study: Path, monkeypatch: pytest.MonkeyPatch)
     assert said.code == 0, said.err
     assert pushed == [("out", "me/model", True)]
     assert "commit/abc" in said.out
-    assert "snapshot_download('me/model')" in Path("out/README.md").read_text(encoding="utf-8")
+    assert 'snapshot_download("me/model")' in Path("out/README.md").read_text(encoding="utf-8")
 
 
 def test_what_is_no_model_is_2(study: Path) -> None:

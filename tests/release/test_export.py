@@ -41,7 +41,6 @@ def test_onnx_of_a_model_that_pools_by_the_mean(model: Model, tmp_path: Path) ->
     card = ModelCard.load(tmp_path / "out" / "README.md")
     assert card.data.license == "mit"
     assert card.data.library_name == "onnx"
-    assert "were" not in card.data.to_dict().get("datasets", [])
     written = json.loads((tmp_path / "out" / "certificate.json").read_text(encoding="utf-8"))
     assert written["files"]["model.onnx"] in card.text
     assert "import onnxruntime" in card.text
@@ -66,7 +65,7 @@ def test_int8_is_smaller_and_says_its_own_tolerance(model: Model, tmp_path: Path
     exported(model(), "onnx", tmp_path / "whole")
     made = exported(model(), "onnx", tmp_path / "small", int8=True)
     size = [(tmp_path / name / "model.onnx").stat().st_size for name in ("small", "whole")]
-    assert size[0] < 0.6 * size[1]
+    assert size[0] < 0.8 * size[1], "and a graph of so few weights is mostly names"
     assert made.int8
     assert made.tolerance == certificate.INT8
     assert made.comparisons[0].largest_logit_difference > 1e-4  # which float32 would not be let off
@@ -81,6 +80,8 @@ def test_merged_is_loaded_where_neither_weft_nor_peft_is(model: Model, tmp_path:
     assert config["id2label"] == dict(zip("012", LABELS, strict=True))
     card = ModelCard.load(tmp_path / "out" / "README.md")
     assert "trust_remote_code" not in card.text
+    for path in (tmp_path / "out").glob("*.json"):
+        assert str(tmp_path.parent) not in path.read_text(encoding="utf-8"), path.name
 
 
 def test_what_cannot_be_imported_cannot_be_used() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, DataCollatorWithPadding, Trainer, TrainingArguments
 
 import weft
-from weft.errors import WeftError
+from weft.errors import AdapterError, WeftError
 from weft.export.card import read
+from weft.export.peft import read_adapter
 from weft.release.export import Wanted, export
 from weft.release.usage import Target
 from weft.serve.deck import open_deck
@@ -119,3 +122,20 @@ def test_it_is_exported(made: Made, tmp_path: Path, target: Target) -> None:
         assert read(out).labels == ("LABEL_0", "LABEL_1", "LABEL_2")
         again = weft.load(out)
         np.testing.assert_allclose(again.predict_proba(TEXTS), made.probabilities, atol=1e-5)
+
+
+def test_a_head_by_another_name_is_read_and_asks_for_its_own_encoder(
+    made: Made, tmp_path: Path
+) -> None:
+    shutil.copytree(made.folder, tmp_path / "other")
+    path = tmp_path / "other" / "adapter_model.safetensors"
+    tensors = load_file(path)
+    names = {name: name.replace(".classifier.", ".logits_proj.") for name in tensors}
+    names = {name: new.replace(".pre_classifier.", ".summary.") for name, new in names.items()}
+    save_file({names[name]: tensor for name, tensor in tensors.items()}, path)
+    adapter = read_adapter(tmp_path / "other")
+    assert adapter.classes == 3
+    assert adapter.head == ("logits_proj", "summary")
+    with pytest.raises(AdapterError, match="does not fit the backbone") as refused:
+        weft.load(tmp_path / "other")
+    assert "logits_proj" in str(refused.value.found)

@@ -99,8 +99,10 @@ def of_run(study: Path, run_id: str) -> Claim:
     held = section(facts, "data").get("validation", 0)
     chose = "its epoch" if outcome.best_epoch else "its penalty"
     said = [
-        f"Trained on {count(key.size, 'label')} of {_data(facts)} by {key.name}, seed {key.seed}. "
-        f"{count(held, 'validation example')} chose {chose} and fitted its temperature."
+        (
+            f"Trained on {count(key.size, 'label')} of {_data(facts)} by {key.name}, seed {key.seed}. "
+            f"{count(held, 'validation example')} chose {chose} and fitted its temperature."
+        )
     ]
     own = found.adapters.get(run_id)
     said += _own_score(facts, outcome.test, own)
@@ -124,9 +126,11 @@ def of_refit(study: Path, made: Refitted) -> Claim:
     scores = score(test.labels, made.test, made.data.positive)
     key = chosen.key
     said = [
-        f"Trained on all {count(made.labels, 'label')} of {_data(facts)}, those of validation "
-        f"among them, by the recipe that validation chose in the study "
-        f"{facts.get('name')}: {key.name} at {count(key.size, 'label')}."
+        (
+            f"Trained on all {count(made.labels, 'label')} of {_data(facts)}, those of validation "
+            f"among them, by the recipe that validation chose in the study "
+            f"{facts.get('name')}: {key.name} at {count(key.size, 'label')}."
+        )
     ]
     if made.steps is not None:
         passes = made.steps * chosen.config.recipe.batch_size / made.labels
@@ -154,8 +158,10 @@ def _own_score(facts: dict[str, Any], test: Scores, own: ScoreIntervals | None) 
     offered = own is not None and own.accuracy.low is not None
     interval = f" (95 % interval {between(own.accuracy)})" if own is not None and offered else ""
     return [
-        f"Test accuracy of this very model: {percent(test.accuracy)}{interval} on "
-        f"{count(test.examples, 'test example')}, none of which trained it or chose anything."
+        (
+            f"Test accuracy of this very model: {percent(test.accuracy)}{interval} on "
+            f"{count(test.examples, 'test example')}, none of which trained it or chose anything."
+        )
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import time
 from dataclasses import dataclass
@@ -31,8 +32,9 @@ from weft.release.certificate import (
 from weft.release.fresh import answer
 from weft.release.onnx_graph import require
 from weft.release.origin import Texts, claim_of, texts_for
-from weft.release.usage import WITHOUT, Reading, Target, usage
+from weft.release.usage import WITHOUT, Reading, Target, example, usage
 from weft.release.whole import Parts, logits_by_weft, parts_of
+from weft.report.formats import count
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def _certify(wanted: Wanted, parts: Parts, texts: Texts) -> Certificate:
         absent=list(WITHOUT[wanted.target]),
         weft=version("weft"),
         python=platform.python_version(),
-        machine=f"{machine['cpu']}, {machine['cores']} cores",
+        machine=f"{machine['cpu']}, {count(int(machine['cores']), 'core')}",
         date=time.strftime("%Y-%m-%d"),
         temperature=parts.temperature,
         temperature_place="weft.json" if wanted.target == "peft" else "in the head's weights",
@@ -135,19 +137,23 @@ def _usage(wanted: Wanted, parts: Parts, *, here: bool) -> str:
     """The lines of the card; `here`: with this machine's folders."""
     saved = parts.card.backbone
     assert saved is not None
-    base = repr(model_card.base_of(parts.card) or Path(saved.name).name)
+    # no path of this machine stands in a card
+    base = json.dumps(model_card.base_of(parts.card) or Path(saved.name).name)
     if here:
-        base = repr(str(parts.source.folder))
+        base = json.dumps(str(parts.source.folder))
     elif saved.revision is not None:
-        base += f", revision={saved.revision!r}"
+        base += f", revision={json.dumps(saved.revision)}"
     # the tokenizer's own file says nothing of padding; what it fills with matters to no logit
     tokenizer = cast("Any", parts.backbone().tokenizer)
     reading = Reading(
         saved.pooling, saved.max_length, str(tokenizer.pad_token), int(tokenizer.pad_token_id)
     )
     hub = wanted.on_hub and not here
-    model = wanted.title if hub else str(wanted.out.resolve() if here else wanted.out)
-    return usage(wanted.target, model, base, parts.card.labels, reading, hub=hub)
+    model = (
+        wanted.title if hub else str(wanted.out.resolve()) if here else wanted.out.resolve().name
+    )
+    lines = usage(wanted.target, model, base, parts.card.labels, reading, hub=hub)
+    return lines if here else lines + example(wanted.target)
 
 
 def _make_room(out: Path) -> None:

@@ -183,10 +183,12 @@ def _certificate(made: Certificate) -> list[str]:
     ]
     said = sentence(made)
     return [
-        f"{said[0].upper()}{said[1:]}. This folder was loaded in a fresh process by {libraries} "
-        f"({_list(made.absent)} could not be imported there), by the lines above. "
-        f"Texts: {made.source}. {made.date}, weft {made.weft}, Python {made.python}, "
-        f"{made.machine}. The same as JSON: `certificate.json`.",
+        (
+            f"{said[0].upper()}{said[1:]}. This folder was loaded in a fresh process by {libraries} "
+            f"({_list(made.absent)} could not be imported there), by the lines above. "
+            f"Texts: {made.source}. {made.date}, weft {made.weft}, Python {made.python}, "
+            f"{made.machine}. The same as JSON: `certificate.json`."
+        ),
         "\n".join(rows),
     ]
 

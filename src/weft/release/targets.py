@@ -77,6 +77,7 @@ def _with_mean(backbone: Backbone, labels: tuple[str, ...]) -> Any:
     inner = cast("MeanClassifier", backbone.model)
     encoder = deepcopy(cast("Any", inner.config))
     encoder._attn_implementation = None  # the loader's choice
+    encoder._name_or_path = ""  # a folder of this machine
     config = shipped.WeftMeanConfig(
         encoder=encoder,
         id2label=dict(enumerate(labels)),

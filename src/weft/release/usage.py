@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -64,7 +65,7 @@ session = onnxruntime.InferenceSession(
 )
 tokenizer = Tokenizer.from_file(f"{{folder}}/tokenizer.json")
 tokenizer.enable_truncation({length})
-tokenizer.enable_padding(pad_id={pad_id}, pad_token={pad!r})
+tokenizer.enable_padding(pad_id={pad_id}, pad_token={pad})
 
 
 def logits(texts, pairs=None):
@@ -131,15 +132,22 @@ def usage(
     if not hub:
         text = text.replace("from huggingface_hub import snapshot_download\n", "")
     return text.format(
-        model=repr(model),
+        model=json.dumps(model),
         base=base,
-        folder=f"snapshot_download({model!r})" if hub else repr(model),
+        folder=f"snapshot_download({json.dumps(model)})" if hub else json.dumps(model),
         classes=len(labels),
         trust=", trust_remote_code=True" if mean else "",
         length=reading.max_length,
         pad_id=reading.pad_id,
-        pad=reading.pad,
+        pad=json.dumps(reading.pad),
     )
+
+
+def example(target: Target) -> str:
+    """A line behind those of `usage`, for the reader to begin with."""
+    call = "classify(" if target == "merged" else "logits(["
+    end = ", truncation=True)" if target == "merged" else "])"
+    return f'\nprint({call}"dull, but kind"{end})\n'
 
 
 def measuring(target: Target) -> str:
