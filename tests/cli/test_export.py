@@ -44,6 +44,7 @@ def test_a_run_of_a_study(study: Path) -> None:
     assert str(Path.cwd()) not in json.dumps(made)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fresh")
 def test_a_model_that_train_made_finds_its_study() -> None:
     words = ["--backbone", "tiny", "--epochs", "1", "--batch-size", "8", "--precision", "float32"]
@@ -69,6 +70,7 @@ def test_one_that_fails_its_tolerance_is_1_and_is_not_pushed(
     assert not json.loads(Path("out/certificate.json").read_text(encoding="utf-8"))["passed"]
 
 
+@pytest.mark.slow
 def test_one_that_passes_is_pushed(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pushed: list[tuple[str, str, bool]] = []
 

@@ -100,8 +100,9 @@ def of_run(study: Path, run_id: str) -> Claim:
     chose = "its epoch" if outcome.best_epoch else "its penalty"
     said = [
         (
-            f"Trained on {count(key.size, 'label')} of {_data(facts)} by {key.name}, seed {key.seed}. "
-            f"{count(held, 'validation example')} chose {chose} and fitted its temperature."
+            f"Trained on {count(key.size, 'label')} of {_data(facts)} by {key.name}, seed "
+            f"{key.seed}. {count(held, 'validation example')} chose {chose} and fitted its "
+            "temperature."
         )
     ]
     own = found.adapters.get(run_id)

@@ -184,8 +184,8 @@ def _certificate(made: Certificate) -> list[str]:
     said = sentence(made)
     return [
         (
-            f"{said[0].upper()}{said[1:]}. This folder was loaded in a fresh process by {libraries} "
-            f"({_list(made.absent)} could not be imported there), by the lines above. "
+            f"{said[0].upper()}{said[1:]}. This folder was loaded in a fresh process by "
+            f"{libraries} ({_list(made.absent)} could not be imported there), by the lines above. "
             f"Texts: {made.source}. {made.date}, weft {made.weft}, Python {made.python}, "
             f"{made.machine}. The same as JSON: `certificate.json`."
         ),
