@@ -55,7 +55,7 @@ def refit_and_print(
     config = validated(merged(chosen.config.model_dump(), places))
     chosen = chosen.at(config)
     try:
-        with Progress(quiet=quiet) as progress:
+        with Progress(quiet=quiet, as_json=as_json) as progress:
             made = refit(study, chosen, out, progress)
     except KeyboardInterrupt as stop:
         raise TrainingError(

@@ -129,10 +129,7 @@ def refit(study: Path, chosen: Winner, out: Path, watch: Watcher) -> Refitted:
     found = _found(chosen, len(every))
     watch(Opened(config, opened.data, splits))
     own = RunKey("all-labels", key.method, len(every), 0)
-    spared = {}  # steps that the recipe would allow and this run does not take
-    if found.length is not None:
-        spared[own.run_id] = config.recipe.steps_at(own.size) - found.length.steps
-    watch(Begun([own], [own], now, spared))
+    watch(Begun([own], [own], now))
     watch(Working(f"{key.name}: all {len(every):,} labels, nothing selects"))
     materials = Materials(config, splits, opened.data.label_names, opened.data.positive, source)
     item = Item(own.run_id, own.size, own.seed, config, found)

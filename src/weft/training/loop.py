@@ -67,6 +67,7 @@ def train(
         batches = [_Batch.of(slot) for slot in active]
         groups = _groups(batches, 0 if settings.exact else _TOGETHER[bank.device.type])
         fills: list[float] = []
+        told: dict[str, float] = {}
         failed: dict[int, float] = {}
         examples = 0
         for group in groups:
@@ -86,6 +87,7 @@ def train(
             torch.autograd.backward(torch.stack(losses).sum())
             for batch, loss, x, y in zip(group, losses, parts, labels, strict=True):
                 slot = batch.slot
+                told[slot.job.run_id] = loss.item()
                 slot.tally.add(loss.item(), int((x.argmax(1) == y).sum()), len(y))
                 slot.seen += len(y)
                 if not torch.isfinite(loss):
@@ -99,7 +101,7 @@ def train(
                 yield _failure(slot, "loss", failed[slot.index], slot.step + 1)
             else:
                 slot.update()
-        yield Stepped(examples, len(active), float(np.mean(fills)))
+        yield Stepped(examples, len(active), float(np.mean(fills)), told)
 
         for slot in [slot for slot in active if slot.index in slots and slot.epoch_ended]:
             if not slot.due:
