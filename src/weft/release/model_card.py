@@ -70,7 +70,7 @@ def _metadata(own: Described) -> str:
         relation = "quantized" if made.int8 else _RELATION[made.target].replace("quantized", "")
         more = {"base_model_relation": relation or "finetune"}
     results = None if claim is None else _results(claim, data)
-    card = ModelCardData(
+    card: Any = ModelCardData(
         base_model=base,
         datasets=None if data is None else [data],
         eval_results=results or None,
@@ -82,7 +82,7 @@ def _metadata(own: Described) -> str:
         tags=["weft", model.method],
         **more,
     )
-    return card.to_yaml()
+    return str(card.to_yaml())
 
 
 def _library(made: Certificate) -> str:

@@ -4,7 +4,7 @@ transformers has no such class, so this file travels with a model that pools by 
 `trust_remote_code=True` loads it.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -19,7 +19,7 @@ class WeftMeanConfig(PretrainedConfig):
 
     def __init__(self, encoder: Any = None, **others: Any) -> None:
         if isinstance(encoder, dict):
-            encoder = AutoConfig.for_model(**encoder)
+            encoder = cast(Any, AutoConfig).for_model(**encoder)
         self.encoder = encoder
         super().__init__(**others)
 
@@ -32,8 +32,8 @@ class WeftMeanForSequenceClassification(PreTrainedModel):
     _supports_sdpa = True
 
     def __init__(self, config: Any) -> None:
-        super().__init__(config)
-        self.encoder = AutoModel.from_config(config.encoder)
+        cast(Any, super()).__init__(config)
+        self.encoder: Any = cast(Any, AutoModel).from_config(config.encoder)
         if hasattr(self.encoder, "pooler"):
             self.encoder.pooler = None  # reads the first token; nothing here does
         self.classifier = nn.Linear(config.encoder.hidden_size, config.num_labels)

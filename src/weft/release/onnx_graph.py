@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -55,7 +55,7 @@ def write_graph(model: Any, inputs: Sequence[str], path: Path, *, int8: bool) ->
     example = {"input_ids": ids, "attention_mask": mask, "token_type_ids": torch.zeros_like(ids)}
     axes = {0: "texts", 1: "tokens"}
     with _quiet():
-        torch.onnx.export(
+        cast("Any", torch.onnx).export(
             _Logits(model, inputs).eval(),
             tuple(example[name] for name in inputs),
             str(path),
@@ -99,7 +99,7 @@ def _quantise(path: Path) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     """The exporter warns that it is old, the quantiser that the graph is not preprocessed."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)

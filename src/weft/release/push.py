@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 from weft.errors import ConfigError
 
@@ -20,16 +21,17 @@ def push(folder: Path, repo: str, *, private: bool = False) -> str:
     Raises:
         ConfigError: the hub refuses, or cannot be reached.
     """
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HFValidationError, HTTPError
+    from huggingface_hub import HfApi, errors
 
+    # of the HTTP library that huggingface_hub is on: httpx, then httpx2
+    unreachable = cast("type[Exception]", cast("Any", errors).HTTPError)
     api = HfApi(library_name="weft")
     try:
         api.create_repo(repo, private=private or None, exist_ok=True)
         done = api.upload_folder(
             repo_id=repo, folder_path=folder, commit_message="Export by weft, with its certificate"
         )
-    except (HFValidationError, HTTPError, OSError, RuntimeError) as error:
+    except (errors.HFValidationError, unreachable, OSError, RuntimeError) as error:
         raise ConfigError(
             f"{repo} could not be pushed to",
             found=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",

@@ -86,8 +86,10 @@ def _with_mean(backbone: Backbone, labels: tuple[str, ...]) -> Any:
     )
     made: Any = shipped.WeftMeanForSequenceClassification(config)
     made.encoder, made.classifier = inner.base, inner.classifier
-    shipped.WeftMeanConfig.register_for_auto_class()
-    type(made).register_for_auto_class("AutoModelForSequenceClassification")
+    cast("Any", shipped.WeftMeanConfig).register_for_auto_class()
+    cast("Any", shipped.WeftMeanForSequenceClassification).register_for_auto_class(
+        "AutoModelForSequenceClassification"
+    )
     return made.eval()
 
 

@@ -100,7 +100,10 @@ def parts_of(folder: Path, backbone: str | None = None) -> Parts:
     elif saved.method == "probe":
         linear = probe.read_head(folder)
         own = {"weight": linear.weight, "bias": linear.bias}
-        tensors = {f"{PREFIX}classifier.{n}": torch.from_numpy(t).float() for n, t in own.items()}
+        tensors = {
+            f"{PREFIX}classifier.{name}": torch.as_tensor(tensor, dtype=torch.float32)
+            for name, tensor in own.items()
+        }
     elif saved.backbone.pooling == "mean":
         tensors = renamed(load_file(folder / HEAD), "", PREFIX)
     return Parts(folder, saved, settings, find(settings), update, head, tensors)
