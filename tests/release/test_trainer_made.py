@@ -63,7 +63,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
                 max_steps=9,
                 learning_rate=0.02,
                 save_strategy="no",
-                report_to=[],
+                report_to="none",
                 use_cpu=True,
                 disable_tqdm=True,
                 dataloader_pin_memory=False,
