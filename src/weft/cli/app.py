@@ -9,6 +9,7 @@ import typer
 
 from weft.cli.check import check
 from weft.cli.doctor import doctor
+from weft.cli.export import export
 from weft.cli.predict import predict
 from weft.cli.report import report
 from weft.cli.serve import serve
@@ -27,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _INTERRUPTED = 130
-for command in (study, train, predict, serve, check, report, doctor):
+for command in (study, train, predict, export, serve, check, report, doctor):
     app.command(cls=Command)(command)
 
 

@@ -11,14 +11,31 @@ from weft.cli import options as o
 
 
 def train(
-    data: o.Data,
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            help="As for weft study; with --from: where the study's data are now, if elsewhere.",
+            show_default=False,
+        ),
+    ] = None,
+    study: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="A study's folder: its winning recipe on all labels, train and validation.",
+            rich_help_panel="Grid",
+        ),
+    ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder of the model.", rich_help_panel="Output")
     ] = Path("weft-model"),
     method: Annotated[
-        Literal["bitfit", "full", "lora", "probe", "tfidf"],
-        typer.Option(help="lora, bitfit, full, probe or tfidf.", rich_help_panel="Grid"),
-    ] = "lora",
+        Literal["bitfit", "full", "lora", "probe", "tfidf"] | None,
+        typer.Option(
+            help="lora (as when none is named), bitfit, full, probe or tfidf.",
+            rich_help_panel="Grid",
+        ),
+    ] = None,
     size: Annotated[
         int | None,
         typer.Option(help="Training examples; else all.", rich_help_panel="Grid"),
@@ -54,13 +71,26 @@ def train(
     json: o.Json = False,
 ) -> None:
     """Train one classifier and save it; its study (log, scores, figures) lies beside it."""
-    given = o.settings({**locals(), "methods": method, "seeds": 1})
-    given["sizes"] = None if size is None else [size]
+    typed = locals()
+    from weft.errors import ConfigError, TrainingError
+
+    sizes = {} if size is None else {"sizes": [size]}
+    if study is not None:
+        from weft.cli.refit import refit_and_print
+
+        given = {**o.settings({**typed, "methods": method}), **sizes}
+        refit_and_print(study, data, given, out, quiet=quiet, as_json=json)
+        return
+    if data is None:
+        raise ConfigError(
+            "weft train needs labelled texts", remedy="name them, e.g. weft train yours.csv"
+        )
+    method = method or "lora"
+    given = {**o.settings({**typed, "methods": method, "seeds": 1}), **sizes}
     from weft.api import Study
     from weft.classifier import load
     from weft.cli.outcome import print_model
     from weft.cli.progress import Progress
-    from weft.errors import ConfigError, TrainingError
     from weft.study.choice import MODEL
     from weft.study.presets import resolve
     from weft.study.runner import open_data, typed_command

@@ -33,6 +33,8 @@ MODEL_FILES = (
     "vocabulary.json",
     "tokenizer.json",
     "tokenizer_config.json",
+    "claim.json",
+    "README.md",
 )
 """All that a model of any method consists of."""
 SCHEMA = 2

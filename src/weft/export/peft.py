@@ -155,6 +155,7 @@ def read_adapter(folder: Path) -> SavedAdapter:
     whole = [name for name in state if ".lora_" not in name]
     last = [name for name in whole if name.endswith(".weight") and state[name].ndim == 2]
     heads = [name for name in last if name[len(PREFIX) :].split(".")[0] in _PEFT_HEADS]
+    heads = heads or last  # by another name
     if not heads:
         raise AdapterError(
             f"the adapter in {folder} has no classification head",
@@ -165,7 +166,7 @@ def read_adapter(folder: Path) -> SavedAdapter:
         lora=lora,
         state=state,
         base=str(config.get("base_model_name_or_path") or ""),
-        classes=int(state[_output_layer(heads)].shape[0]),
+        classes=int(state[_output_layer(heads, state)].shape[0]),
         mean=mean,
         head=tuple(name[len(PREFIX) :].removesuffix(".weight") for name in last),
     )
@@ -190,10 +191,11 @@ def _refuse_shapes(state: Mapping[str, Tensor], rank: int, folder: Path) -> None
             )
 
 
-def _output_layer(heads: list[str]) -> str:
-    """The head's last layer: RoBERTa's kin call it out_proj, the others have one only."""
+def _output_layer(heads: list[str], state: Mapping[str, Tensor]) -> str:
+    """The head's last layer: RoBERTa's kin call it out_proj; of others that with the fewest rows,
+    since what lies before it is as wide as the encoder."""
     named = [name for name in heads if name.endswith("out_proj.weight")]
-    return (named or heads)[-1]
+    return named[-1] if named else min(heads, key=lambda name: len(state[name]))
 
 
 def lora_settings(config: Mapping[str, Any], where: str) -> LoraSettings:

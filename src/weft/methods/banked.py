@@ -72,6 +72,7 @@ def job(materials: Materials, method: str, recipe: Recipe, item: Item) -> Job:
         labels=materials.splits.pool.labels[index],
         recipe=recipe,
         weights=None if weights is None else weights[index],
+        length=None if item.found is None else item.found.length,
     )
 
 

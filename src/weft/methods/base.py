@@ -20,9 +20,23 @@ from weft.nn.fitness import refuse_unknown
 from weft.nn.source import Source, pooling_of
 from weft.text.tokens import Pool, Tokens
 from weft.training.events import EpochEnd, RunBegin, RunFailed, Settled, Stepped
+from weft.training.slots import Length
 from weft.training.snapshot import Snapshot
 
 Probabilities = NDArray[np.float64]  # (B, C)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What validation chose before, for a run that trains on the validation examples too.
+
+    Nothing selects in such a run; what it says of its validation is what it has learnt by heart.
+    """
+
+    length: Length | None = None
+    """Of a run that trains by steps."""
+    c: float | None = None
+    """The inverse strength of the penalty, of the others."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +49,8 @@ class Item:
     config: StudyConfig | None = field(default=None, compare=False)
     """Its settings, where they are not those of the materials. Items that a method gets at once
     differ in the recipe at most: they share the encoder and what a bank needs."""
+    found: Found | None = field(default=None, compare=False)
+    """None: validation selects."""
 
 
 @dataclass(frozen=True)

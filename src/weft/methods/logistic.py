@@ -10,7 +10,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-_GRID = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)  # of C, the inverse strength of the penalty
+from weft.methods.base import Item
+
+GRID = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)  # of C, the inverse strength of the penalty
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,19 @@ class Fit(Linear):
     parameters: int  # free ones: two classes need one row
 
 
+def penalties(item: Item) -> Sequence[float]:
+    """The Cs that are tried for an item: all, or the one that was chosen before."""
+    chosen = None if item.found is None else item.found.c
+    return GRID if chosen is None else (chosen,)
+
+
 def choose(
     train: Any,
     labels: NDArray[np.int64],
     validation: Any,
     validation_labels: NDArray[np.int64],
     classes: int,
-    grid: Sequence[float] = _GRID,
+    grid: Sequence[float] = GRID,
     weights: NDArray[np.float64] | None = None,
     validation_weights: NDArray[np.float64] | None = None,
 ) -> Fit:

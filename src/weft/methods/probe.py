@@ -20,7 +20,7 @@ from weft.errors import AdapterError
 from weft.export import card
 from weft.export.peft import backbone_card
 from weft.methods.base import NOTHING, Before, Done, Item, Materials, MethodEvent
-from weft.methods.logistic import Fit, Linear, choose, linear_of
+from weft.methods.logistic import GRID, Fit, Linear, choose, linear_of, penalties
 from weft.nn.backbone import Backbone
 from weft.nn.bank import Bank
 from weft.text.tokens import Tokens
@@ -56,7 +56,7 @@ class Probe:
             began = time.perf_counter()
             # exact: in the shapes that this item has alone, whatever the others are
             train = features(bank, materials.pool.take(index)) if exact else pool[index]
-            head = fit_head(materials, train, index, validation)
+            head = fit_head(materials, train, index, validation, penalties(item))
             seconds = time.perf_counter() - began
             yield Done(
                 run_id=item.run_id,
@@ -93,6 +93,7 @@ def fit_head(
     train: NDArray[np.float32],
     index: NDArray[np.int64],
     validation: NDArray[np.float32],
+    grid: Sequence[float] = GRID,
 ) -> Fit:
     """A head that reads raw features, fitted on standardised ones; C is chosen on validation.
 
@@ -100,6 +101,7 @@ def fit_head(
         train: (B, H) features.
         index: (B,) their places in the pool, which has their classes and weights.
         validation: (V, H) features of the examples that select.
+        grid: the Cs tried.
     """
     pool, judges = materials.splits.pool, materials.splits.validation
     center, scale = train.mean(0), train.std(0) + 1e-6
@@ -109,6 +111,7 @@ def fit_head(
         (validation - center) / scale,
         judges.labels,
         len(materials.labels),
+        grid,
         weights=None if pool.weights is None else pool.weights[index],
         validation_weights=judges.weights,
     )

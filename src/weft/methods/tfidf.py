@@ -20,7 +20,7 @@ from weft.data.examples import Examples
 from weft.errors import AdapterError
 from weft.export import card
 from weft.methods.base import NOTHING, Before, Done, Item, Materials, MethodEvent
-from weft.methods.logistic import Linear, choose, linear_of
+from weft.methods.logistic import Linear, choose, linear_of, penalties
 from weft.training.events import RunBegin, RunFailed
 
 WEIGHTS, VOCABULARY = "tfidf.safetensors", "vocabulary.json"
@@ -58,6 +58,7 @@ class Tfidf:
                 seen,
                 splits.validation.labels,
                 len(materials.labels),
+                penalties(item),
                 weights=train.weights,
                 validation_weights=splits.validation.weights,
             )

@@ -29,6 +29,16 @@ class Judges:
 
 
 @dataclass(frozen=True)
+class Length:
+    """How long a run trains where nothing selects: to its last step, whose weights it keeps."""
+
+    steps: int
+    """Optimiser steps."""
+    horizon: int
+    """Steps after which the learning rate would be 0; at least `steps`."""
+
+
+@dataclass(frozen=True)
 class Job:
     """One run, ready to train."""
 
@@ -43,6 +53,8 @@ class Job:
     """Its own, where runs of one bank are judged on different examples."""
     lora: LoraSettings | None = None
     """Its own adapter, where it is smaller than the bank's or differs in alpha or dropout."""
+    length: Length | None = None
+    """None: as the recipe says, and validation selects the epoch."""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -52,7 +64,14 @@ class Job:
     @property
     def total_steps(self) -> int:
         """Steps until the learning rate reaches 0."""
+        if self.length is not None:
+            return self.length.horizon
         return self.recipe.steps_at(len(self.labels))
+
+    @property
+    def last_step(self) -> int:
+        """Steps that the run takes at most."""
+        return self.total_steps if self.length is None else self.length.steps
 
     @property
     def epochs_between(self) -> int:
@@ -157,13 +176,15 @@ class Slot:
 
     @property
     def epoch_ended(self) -> bool:
-        """Whether the step just taken was the last of its epoch."""
-        return self.step > 0 and self.step % self.job.steps_per_epoch == 0
+        """Whether the step just taken was the last of its epoch, or of the run."""
+        whole = self.step > 0 and self.step % self.job.steps_per_epoch == 0
+        return whole or self.step >= self.job.last_step
 
     @property
     def due(self) -> bool:
         """Whether the epoch that just ended is one to be judged."""
-        return self.epoch % self.job.epochs_between == 0 or self.step >= self.job.total_steps
+        selects = self.job.length is None and self.epoch % self.job.epochs_between == 0
+        return selects or self.step >= self.job.last_step
 
     def judge(self, loss: float, logits: NDArray[np.float64], state: dict[str, Tensor]) -> None:
         """Takes note of a validation; keeps a copy of the weights where it is the best yet."""
@@ -177,7 +198,7 @@ class Slot:
     @property
     def finished(self) -> bool:
         """Whether the run ends with the epoch just judged."""
-        return self.step >= self.job.total_steps or self.worse >= self.job.recipe.patience
+        return self.step >= self.job.last_step or self.worse >= self.job.recipe.patience
 
     def next_epoch(self) -> None:
         """Begins the next epoch with a new order."""

@@ -1,0 +1,1 @@
+"""A model that leaves the house: exported, certified, described, pushed."""

@@ -1,0 +1,124 @@
+"""`weft train --from STUDY`: the winning recipe on all labels, and what may be said of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pytest
+from huggingface_hub import ModelCard
+from tests.cli.command import SMALL, reviews, weft, write_csv
+
+from weft.classifier import load as load_model
+from weft.config import DataSettings
+from weft.data.sources import load
+from weft.study.choice import LEDGER, best_run
+from weft.study.ledger import Ledger
+from weft.study.refit import refit, winner
+
+pytestmark = pytest.mark.usefixtures("no_figures")
+
+
+def test_all_labels_train_as_long_as_was_found(study: Path) -> None:
+    said = weft("train", "--from", study, "-o", "m")
+    assert said.code == 0, said.err
+    key, _ = best_run(study)
+    data = load(DataSettings(source="reviews.csv"))
+    labels = len(data.train)
+    assert labels == 120 - len(data.test)
+    assert data.validation is None, "what selects was drawn from train"
+    card = json.loads(Path("m/weft.json").read_text(encoding="utf-8"))
+    assert card["method"] == key.method
+    claim = json.loads(Path("m/claim.json").read_text(encoding="utf-8"))
+    words = " ".join(claim["sentences"])
+    assert words in said.out.replace("\n", " ")
+    assert f"all {labels} labels" in words
+    assert "No validation score can be given" in words
+    assert key.name in words
+    page = ModelCard.load("m/README.md")
+    assert words in page.text
+    assert page.data.eval_results is not None
+
+
+def test_its_test_score_is_its_own(study: Path) -> None:
+    assert weft("train", "--from", study, "-o", "m", "-q").code == 0
+    data = load(DataSettings(source="reviews.csv"))
+    names = np.asarray(data.label_names)[data.test.labels]
+    right = float(np.mean(load_model("m").predict(list(data.test.texts)) == names))
+    claim = json.loads(Path("m/claim.json").read_text(encoding="utf-8"))
+    scores = {one["metric"]: one for one in claim["scores"]}
+    assert scores["accuracy"]["value"] == pytest.approx(right)
+    assert scores["accuracy"]["low"] < right <= scores["accuracy"]["high"]
+    assert claim["test_examples"] == len(names)
+
+
+@pytest.mark.parametrize("method", ["lora", "probe", "tfidf"])
+def test_steps_and_penalty_are_those_found(
+    study: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    with Ledger(study / LEDGER, readonly=True) as ledger:
+        runs = [key for key in ledger.keys() if (key.method, key.size) == (method, 32)]  # noqa: SIM118
+        outcomes = [ledger.outcome(key.run_id) for key in runs]
+        steps = [
+            row.step
+            for key, outcome in zip(runs, outcomes, strict=True)
+            for row in ledger.epochs(key.run_id)
+            if outcome is not None and row.epoch == outcome.best_epoch
+        ]
+    assert outcomes[0] is not None
+    monkeypatch.setattr("weft.study.refit.best_run", lambda _: (runs[0], outcomes[0]))
+    found = winner(study)
+    made = refit(study, found, Path("m"), lambda _: None)
+    if method == "lora":
+        assert found.steps == round(median(steps))
+        assert made.steps == max(found.steps, -(-made.labels // 8)), "one pass at least"
+    else:
+        penalties = [outcome.extra["C"] for outcome in outcomes if outcome is not None]
+        assert min(penalties) <= (found.c or 0) <= max(penalties)
+        assert made.steps is None
+    card = json.loads(Path("m/weft.json").read_text(encoding="utf-8"))
+    own = study / "runs" / runs[0].run_id / "adapter" / "weft.json"
+    there = json.loads(own.read_text(encoding="utf-8"))
+    assert card["calibration"]["temperature"] == there["calibration"]["temperature"]
+    assert "taken over" in card["calibration"]["reason"]
+
+
+def test_what_the_study_decides_is_refused(study: Path) -> None:
+    said = weft("train", "--from", study, "--learning-rate", "0.1", "--size", "20", "-o", "m")
+    assert said.code == 2
+    assert re.search(r"sizes.*recipe.learning_rate|recipe.learning_rate.*sizes", said.err)
+    assert not Path("m").exists()
+
+
+def test_other_data_are_refused(study: Path) -> None:
+    write_csv(Path("reviews.csv"), reviews(seed=5))
+    said = weft("train", "--from", study, "-o", "m")
+    assert said.code == 1
+    assert "the data are not those" in said.err
+    assert not Path("m").exists()
+
+
+def test_the_data_may_have_moved(study: Path) -> None:
+    Path("elsewhere").mkdir()
+    Path("reviews.csv").rename("elsewhere/reviews.csv")
+    assert weft("train", "--from", study, "-o", "m").code == 2
+    said = weft("train", "elsewhere/reviews.csv", "--from", study, "-o", "m")
+    assert said.code == 0, said.err
+
+
+def test_a_renamed_file_is_refused(study: Path) -> None:
+    """What tests is drawn by the name: another one would put test examples into training."""
+    Path("reviews.csv").rename("renamed.csv")
+    said = weft("train", "renamed.csv", "--from", study, "-o", "m")
+    assert said.code == 1
+    assert "the data are not those" in said.err
+
+
+@pytest.mark.usefixtures("fresh")
+def test_without_data_and_study_there_is_nothing_to_do() -> None:
+    said = weft("train", *SMALL[:2])
+    assert said.code == 2
+    assert "needs labelled texts" in said.err
