@@ -51,8 +51,9 @@ browser: $(STAMP) ## Chromium and what drives it, for the tests of pages; withou
 	    $(PINNED) $(BIN)/python $(PIP) install --editable '.[$(EXTRAS),browser]'; \
 	fi
 
-faults: $(STAMP) ## studies killed at random moments and resumed, compared byte for byte
-	$(BIN)/python -m pytest -m "slow or not slow" tests/faults $(ARGS)
+faults: $(STAMP) ## studies killed, starved and harmed, then resumed and compared byte for byte
+	$(BIN)/python -m pytest -m "slow or not slow" tests/faults tests/training/test_broken_step.py \
+	    tests/training/test_snapshot.py tests/methods/test_out_of_sample.py $(ARGS)
 
 check: $(STAMP) ## lint, format and types
 	$(BIN)/ruff check .
@@ -64,7 +65,7 @@ bench: $(STAMP) ## weft beside its peers, hours; BENCH_DATA is the folder of SST
 	$(BIN)/python benchmarks/speed.py --data $(BENCH_DATA) $(ARGS)
 
 # A .venv that does not work, or holds an older Python, is made anew; a stale one is brought up.
-$(STAMP): pyproject.toml constraints.txt hatch_build.py src/weft/nn/native/kernels.cpp src/weft/nn/native/kernels.h
+$(STAMP): pyproject.toml constraints.txt hatch_build.py $(wildcard src/weft/nn/native/*.cpp src/weft/nn/native/*.h)
 	@$(BIN)/python $(IS_PYTHON) 2>/dev/null && $(BIN)/python -m pip --version >/dev/null 2>&1 || { \
 	    command -v $(PYTHON) >/dev/null || { \
 	        echo "weft needs Python 3.11 or newer, and there is no '$(PYTHON)' here."; \
