@@ -77,7 +77,7 @@ def main() -> int:
             result = begun(given.out)
             result["parts"][part] = figures | {
                 "date": datetime.now(UTC).isoformat(timespec="seconds"),
-                "command": shlex.join(["python", *sys.argv]),
+                "command": shlex.join(["python", *_told(sys.argv)]),
             }
             given.out.parent.mkdir(parents=True, exist_ok=True)
             given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -98,7 +98,7 @@ class Bench:
         """Rate and latency by connections."""
         with load.weft(self._some(ADAPTERS), self._scratch) as server:
             bodies = self._bodies(ADAPTERS)
-            server.load(bodies, AT, 3)
+            server.wait().load(bodies, AT, 3)
             told = {str(n): server.load(bodies, n, self._given.seconds) for n in LEVELS}
             return {"levels": told, "server": _steps(server), "memory_mib": round(server.memory)}
 
@@ -135,6 +135,7 @@ class Bench:
         bodies = self._bodies(ADAPTERS, shortest=0.1)
         stretches: list[dict[str, Any]] = []
         with load.weft(self._some(ADAPTERS), self._scratch) as server:
+            server.wait()
             while sum(one["requests"] for one in stretches) < self._given.requests:
                 told = server.load(bodies, AT, max(self._given.seconds, 15))
                 stretches.append(told | {"memory_mib": round(server.memory, 1)})
@@ -172,6 +173,8 @@ class Bench:
 
             return rate
 
+        for server in servers.values():
+            server.wait()
         for name, server in servers.items():
             server.load(bodies[name], AT, 2)
         return alternate({n: side(n) for n in servers}, self._given.repeats, "requests/s"), told
@@ -210,6 +213,12 @@ class Bench:
         ]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return path
+
+
+def _told(words: Sequence[str]) -> list[str]:
+    """The command without the place of its scratch folder."""
+    place = words.index("--scratch") if "--scratch" in words else len(words)
+    return [*words[:place], *words[place + 2 :]]
 
 
 def _named(study: Path) -> list[str]:

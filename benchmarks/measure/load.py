@@ -60,6 +60,18 @@ class Served:
         told = json.loads(said.stdout.splitlines()[-1])
         return told | {"rate": round(told["requests"] / told["seconds"], 1)}
 
+    def wait(self) -> Served:
+        """Itself, when it answers; where it does not, the end of the program in words."""
+        until = time.monotonic() + 120
+        while True:
+            try:
+                self.get("/ready")
+                return self
+            except urllib.error.URLError:
+                if self.process.status() == psutil.STATUS_ZOMBIE or time.monotonic() > until:
+                    sys.exit(f"the server did not start: see {self.log}")
+                time.sleep(0.2)
+
     def get(self, path: str) -> str:
         """What it answers at a path."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer:
@@ -68,7 +80,7 @@ class Served:
 
 @contextmanager
 def weft(models: Sequence[str], scratch: Path) -> Iterator[Served]:
-    """`weft serve` of models."""
+    """`weft serve` of models; begun, not yet awaited, so that several start at once."""
     command = ["-c", "from weft.cli import main; main()", "serve", *models, "--port"]
     with _running(command, (), scratch / f"weft-{len(models)}.log") as found:
         yield found
@@ -95,18 +107,8 @@ def _running(command: Sequence[str], after: Sequence[str], log: Path) -> Iterato
             stderr=said,
             env={**os.environ, "PYTHONPATH": path},
         )
-    served = Served(port, psutil.Process(process.pid), log)
     try:
-        until = time.monotonic() + 120
-        while True:
-            try:
-                served.get("/ready")
-                break
-            except urllib.error.URLError:
-                if process.poll() is not None or time.monotonic() > until:
-                    sys.exit(f"the server did not start: see {log}")
-                time.sleep(0.2)
-        yield served
+        yield Served(port, psutil.Process(process.pid), log)
     finally:
         process.terminate()
         process.wait()

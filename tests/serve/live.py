@@ -26,9 +26,9 @@ def free_port() -> int:
 
 @contextmanager
 def listening(deck: Deck, token: str | None = None, **limits: Any) -> Iterator[int]:
-    """The port of a server over a deck."""
+    """The port of a server over a deck; patient, unless told otherwise: the machine may be busy."""
     port = free_port()
-    app = create_app(deck, Limits(**limits), token)
+    app = create_app(deck, Limits(**{"seconds": 100, **limits}), token)
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -42,7 +42,7 @@ def listening(deck: Deck, token: str | None = None, **limits: Any) -> Iterator[i
         thread.join()
 
 
-def exchange(port: int, sent: bytes, wait: float = 10) -> bytes:
+def exchange(port: int, sent: bytes, wait: float = 120) -> bytes:
     """What a server answers to these bytes until it closes the connection, or sends nothing more.
 
     Raises:

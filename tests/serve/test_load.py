@@ -34,13 +34,13 @@ def test_each_of_many_gets_its_own_answer(deck: Deck) -> None:
 
     def ask(one: tuple[str, list[str]]) -> Any:
         body = {"inputs": one[1], "adapter": one[0]}
-        answer = httpx.post(f"http://127.0.0.1:{port}/predict", json=body, timeout=30)
+        answer = httpx.post(f"http://127.0.0.1:{port}/predict", json=body, timeout=120)
         assert answer.status_code == 200
         return answer.json()
 
     with listening(deck) as port, ThreadPoolExecutor(24) as many:
         answers = list(many.map(ask, asked))
-        counted = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        counted = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=120).text
     for (name, texts), answer in zip(asked, answers, strict=True):
         one = deck.adapters[name]
         (alone,) = one.engine.compute([(one.place, one.engine.read(texts))])
@@ -57,7 +57,7 @@ def test_a_body_that_does_not_come_is_given_up(deck: Deck) -> None:
         answer = exchange(port, head(100) + b'{"inputs"')
         assert answer.startswith(b"HTTP/1.1 408")
         assert b'"error_type":"timeout"' in answer
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 60
 
 
 def test_whoever_leaves_holds_no_place(deck: Deck) -> None:
@@ -66,8 +66,11 @@ def test_whoever_leaves_holds_no_place(deck: Deck) -> None:
         for _ in range(60):
             with socket.create_connection(("127.0.0.1", port)) as line:
                 line.sendall(head(len(body)) + body)
-        until = time.monotonic() + 20
-        while "weft_texts_waiting 0.0" not in httpx.get(f"http://127.0.0.1:{port}/metrics").text:
+        until = time.monotonic() + 100
+        while (
+            "weft_texts_waiting 0.0"
+            not in httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=120).text
+        ):
             assert time.monotonic() < until
             time.sleep(0.05)
         assert exchange(port, head(len(body)) + body).startswith(b"HTTP/1.1 200")
@@ -75,7 +78,7 @@ def test_whoever_leaves_holds_no_place(deck: Deck) -> None:
 
 def test_who_finds_no_room_is_told_when_to_come_again(deck: Deck) -> None:
     def ask(_: int) -> tuple[int, str | None]:
-        answer = httpx.post(f"http://127.0.0.1:{port}/predict", json={"inputs": "a"}, timeout=30)
+        answer = httpx.post(f"http://127.0.0.1:{port}/predict", json={"inputs": "a"}, timeout=120)
         return answer.status_code, answer.headers.get("retry-after")
 
     with listening(stuck(deck, 0.3), queue=3) as port, ThreadPoolExecutor(12) as many:
@@ -102,6 +105,6 @@ def test_the_token_is_compared_in_constant_time(
     with listening(deck, "secret") as port:
         for token, status in (("s", 401), ("secres", 401), ("secret", 200)):
             headers = {"Authorization": f"Bearer {token}"}
-            answer = httpx.get(f"http://127.0.0.1:{port}/adapters", headers=headers)
+            answer = httpx.get(f"http://127.0.0.1:{port}/adapters", headers=headers, timeout=120)
             assert answer.status_code == status
     assert [given for given, _ in compared] == [b"Bearer s", b"Bearer secres", b"Bearer secret"]

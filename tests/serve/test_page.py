@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def address(deck: Deck) -> Iterator[str]:
-    with listening(deck, "secret", seconds=100) as port:
+    with listening(deck, "secret") as port:
         yield f"http://127.0.0.1:{port}/"
 
 

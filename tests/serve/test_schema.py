@@ -21,7 +21,7 @@ PATHS = {"/predict", "/why", "/adapters", "/health", "/ready", "/metrics"}
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_it_keeps_to_its_schema(deck: Deck, mode: GenerationMode) -> None:
     """Statuses, bodies, headers; what is wrong is refused; never a 5xx, never a hang."""
-    with listening(deck, seconds=20) as port:
+    with listening(deck) as port:
         schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{port}/openapi.json")
         operations = [found.ok() for found in schema.get_all_operations()]
         assert {operation.path for operation in operations} == PATHS
@@ -40,6 +40,6 @@ def _hold(operation: Any, mode: GenerationMode) -> None:
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def holds(case: Any) -> None:
-        case.call_and_validate(timeout=30)
+        case.call_and_validate(timeout=120)
 
     holds()
