@@ -90,6 +90,7 @@ class Study:
         self,
         watch: Callable[[object], None] | None = None,
         command: str | None = None,
+        texts: bool = True,
         log_to: Sequence[str] = (),
     ) -> Result:
         """Makes every run not made yet, writes the report, and returns the result.
@@ -97,13 +98,13 @@ class Study:
         Args:
             watch: called with every event; None: silence.
             command: what stands in the report as the command; None: the Python call.
+            texts: whether the report may show test examples.
             log_to: `tensorboard` or `mlflow`, or both, where runs can be watched too; each with a
                 place of its own behind `=`: `tensorboard=FOLDER`, `mlflow=URI`.
 
         Raises:
             WeftError: the data, the backbone or the folder cannot be used.
         """
-        from weft.report import gather, read, write_gathered
         from weft.study.runner import run_study
         from weft.tracking import trackers
 
@@ -120,7 +121,11 @@ class Study:
                 told,
                 command or f"weft.Study({self.config.data.source!r}, ...).run()",
             )
-        found = gather(read(self.folder))
+        # after the runs, since training need not wait for it
+        from weft.report import gather, read, write_gathered
+        from weft.study.reread import reread
+
+        found = gather(read(self.folder), seen=reread(self.folder, texts))
         return Result(self.folder, complete, write_gathered(found), gathered=found)
 
 

@@ -7,6 +7,7 @@ WeftError                    exit code 1
 ├── BackboneError            2   an encoder that cannot be had or cannot be trained
 ├── AdapterError             2   a saved model that cannot be loaded
 ├── StudyError               1   a study's folder that does not fit what is asked of it
+│   └── LedgerError          1   its ledger is torn or altered
 └── TrainingError            1   a run that could not go on
 """
 
@@ -99,6 +100,10 @@ class AdapterError(WeftError):
 
 class StudyError(WeftError):
     """A study's folder is not what the command needs it to be."""
+
+
+class LedgerError(StudyError):
+    """A study's ledger is torn or altered; the command that trains rebuilds it."""
 
 
 class TrainingError(WeftError):

@@ -10,6 +10,8 @@ import typer
 from weft.cli import options as o
 
 _LABELS = "Label errors"
+_STATE = Path("weft-studies") / ".checks"
+"""Where a search that was stopped goes on from."""
 
 
 def check(
@@ -85,7 +87,9 @@ def check(
         from weft.study.label_errors import find_label_errors
 
         with fold_progress(quiet=quiet) as watch:
-            errors = find_label_errors(config, read, splits, labels_by, labels_size, watch=watch)
+            errors = find_label_errors(
+                config, read, splits, labels_by, labels_size, watch=watch, place=_STATE
+            )
     whole = {
         "schema": 1,
         "settings": config.data.model_dump(mode="json"),

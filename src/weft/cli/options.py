@@ -185,6 +185,14 @@ DryRun = Annotated[
     bool,
     typer.Option("--dry-run", help="Print the plan and train nothing.", rich_help_panel=_OUT),
 ]
+Texts = Annotated[
+    bool,
+    typer.Option(
+        "--texts/--no-texts",
+        help="Show test examples in the report; their texts are read from the data again.",
+        rich_help_panel=_OUT,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=_OUT)]
 Json = Annotated[
     bool, typer.Option("--json", help="Results as JSON on standard output.", rich_help_panel=_OUT)

@@ -19,7 +19,7 @@ from safetensors.torch import (
     load_file,  # pyright: ignore[reportUnknownVariableType]  (its PathLike is bare)
     save_file,  # pyright: ignore[reportUnknownVariableType]  (its PathLike is bare)
 )
-from torch import Tensor
+from torch import Tensor, nn
 
 from weft.config import LoraSettings
 from weft.errors import AdapterError
@@ -27,7 +27,7 @@ from weft.export.card import BackboneCard
 from weft.export.tensors import portable, refuse_odd, renamed
 from weft.nn.backbone import Backbone
 from weft.nn.bank import Bank
-from weft.nn.shapes import PREFIX
+from weft.nn.shapes import PREFIX, shapes_of
 
 CONFIG, WEIGHTS, HEAD = "adapter_config.json", "adapter_model.safetensors", "head.safetensors"
 _MINILM_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
@@ -38,6 +38,7 @@ _UNTRAINED = (  # settings of PEFT's that ask for more than plain LoRA
     *("eva_config", "corda_config"),
 )
 GIVEN = "the given LoraConfig"
+_A, _B = ".lora_A.weight", ".lora_B.weight"
 _PEFT_HEADS = {"classifier", "score"}  # what PEFT itself trains and saves of a classifier
 
 
@@ -238,13 +239,45 @@ def restore(bank: Bank, slot: int, saved: SavedAdapter, where: str) -> None:
         AdapterError: its tensors are not those that this backbone needs.
     """
     wanted = {name: tuple(tensor.shape) for name, tensor in bank.state(slot).items()}
+    _fits(saved, wanted, bank.backbone, where)
+    with torch.no_grad():
+        bank.load_state(slot, saved.state)
+
+
+def merge(backbone: Backbone, saved: SavedAdapter, where: str) -> dict[str, Tensor]:
+    """Adds a saved adapter's low-rank updates to the frozen weights, for a model of one adapter
+    that only predicts: no product more than the encoder's own.
+
+    Args:
+        backbone: its weights are changed in place.
+
+    Returns:
+        What is left to put into a bank's slot: the head.
+
+    Raises:
+        AdapterError: its tensors are not those that this backbone needs.
+        ConfigError: the encoder has no layer of a name that the adapter asks for.
+    """
+    model = cast("nn.Module", backbone.model)
+    _fits(saved, shapes_of(model, saved.lora, backbone.fresh), backbone, where)
+    head = dict(saved.state)
+    for name in [name for name in saved.state if name.endswith(_A)]:
+        a, b = head.pop(name), head.pop(name.removesuffix(_A) + _B)
+        layer = model.get_submodule(name.removeprefix(PREFIX).removesuffix(_A))
+        weight = cast("nn.Linear", layer).weight
+        update = b.double() @ a.double() * (saved.lora.lora_alpha / saved.lora.r)
+        weight.data = (weight.double() + update).to(weight.dtype)
+    return head
+
+
+def _fits(
+    saved: SavedAdapter, wanted: Mapping[str, tuple[int, ...]], backbone: Backbone, where: str
+) -> None:
     given = {name: tuple(tensor.shape) for name, tensor in saved.state.items()}
     if wanted != given:
         odd = sorted(set(wanted.items()) ^ set(given.items()))
         raise AdapterError(
-            f"{where} does not fit the backbone {bank.backbone.source.name}",
+            f"{where} does not fit the backbone {backbone.source.name}",
             found="; ".join(f"{name} {shape}" for name, shape in odd[:3]),
             remedy="give the backbone that it was trained on with --backbone",
         )
-    with torch.no_grad():
-        bank.load_state(slot, saved.state)

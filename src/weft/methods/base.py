@@ -46,6 +46,8 @@ class Before:
     is computed for these too, so that it comes out as it would have without a break."""
     snapshot: Snapshot | None = None
     """Where the others stand; None: they have not begun."""
+    slots: int | None = None
+    """How many runs a bank trains at once, where it is not as the settings say."""
 
 
 NOTHING = Before()

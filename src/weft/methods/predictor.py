@@ -19,9 +19,9 @@ from weft.evidence.calibration.temperature import apply
 from weft.export import card
 from weft.export.bitfit import read_biases, restore_biases
 from weft.export.merged import restore_head
-from weft.export.peft import CONFIG, SavedAdapter, backbone_card, read_adapter, restore
+from weft.export.peft import CONFIG, SavedAdapter, backbone_card, merge, read_adapter
 from weft.methods import probe, tfidf
-from weft.nn.backbone import load
+from weft.nn.backbone import Backbone, load
 from weft.nn.bank import Bank
 from weft.nn.shapes import Update
 from weft.nn.source import Source, find, is_folder
@@ -113,8 +113,8 @@ def load_predictor(folder: Path, backbone: str | None = None) -> Predictor:
         return _of_slot(saved, bank)
     adapter = read_adapter(folder)
     same_labels(saved, adapter.classes, folder)
-    bank = _bank(settings, len(saved.labels), adapter.lora, adapter.head, own=(saved, folder))
-    return _of_adapter(saved, bank, adapter, folder)
+    encoder = _encoder(settings, len(saved.labels), adapter.head, own=(saved, folder))
+    return _of_adapter(saved, encoder, adapter, folder)
 
 
 def _whole(saved: card.ModelCard, folder: Path, backbone: str | None) -> Predictor:
@@ -151,28 +151,29 @@ def _foreign(folder: Path, backbone: str | None) -> Predictor:
             f"the adapter in {folder} does not say which encoder it belongs to",
             remedy="name it with --backbone",
         )
-    bank = _bank(
-        BackboneSettings(name=name, pooling="cls"), adapter.classes, adapter.lora, adapter.head
-    )
-    names = cast("dict[object, object]", getattr(bank.backbone.config, "id2label", None) or {})
+    settings = BackboneSettings(name=name, pooling="cls")
+    encoder = load(find(settings), settings, adapter.classes, adapter.head)
+    names = cast("dict[object, object]", getattr(encoder.config, "id2label", None) or {})
     labels = tuple(str(names.get(k, f"LABEL_{k}")) for k in range(adapter.classes))
     try:
         made = card.ModelCard(
-            method="lora", labels=labels, positive=None, backbone=backbone_card(bank.backbone)
+            method="lora", labels=labels, positive=None, backbone=backbone_card(encoder)
         )
     except ValidationError as error:
         raise AdapterError(
-            f"the labels of {bank.backbone.source.name} do not fit the adapter in {folder}",
+            f"the labels of {encoder.source.name} do not fit the adapter in {folder}",
             found=listed(labels, 6),
             remedy="mend id2label in the encoder's config.json, one name a class",
         ) from error
-    return _of_adapter(made, bank, adapter, folder)
+    return _of_adapter(made, encoder, adapter, folder)
 
 
 def _of_adapter(
-    saved: card.ModelCard, bank: Bank, adapter: SavedAdapter, folder: Path
+    saved: card.ModelCard, encoder: Backbone, adapter: SavedAdapter, folder: Path
 ) -> Predictor:
-    restore(bank, 0, adapter, str(folder))
+    head = merge(encoder, adapter, str(folder))
+    bank = Bank(encoder, "head", slots=1, trains=False)
+    bank.load_state(0, head)
     return _of_slot(saved, bank)
 
 
@@ -189,7 +190,20 @@ def _bank(
     own: tuple[card.ModelCard, Path] | None = None,
     whole: bool = False,
 ) -> Bank:
-    """A bank of one slot over the encoder that the settings name.
+    """A bank of one slot over the encoder that the settings name; see `_encoder`."""
+    encoder = _encoder(settings, classes, head, own=own, whole=whole)
+    return Bank(encoder, update, slots=1, trains=False)
+
+
+def _encoder(
+    settings: BackboneSettings,
+    classes: int,
+    head: tuple[str, ...],
+    *,
+    own: tuple[card.ModelCard, Path] | None,
+    whole: bool = False,
+) -> Backbone:
+    """The encoder that the settings name.
 
     Args:
         own: card and folder of the model, whose encoder this must be.
@@ -198,8 +212,7 @@ def _bank(
     source = find(settings)
     if own is not None:
         same_weights(*own, source)  # before anything of it is loaded
-    backbone = load(source, settings, classes, head, whole=whole)
-    return Bank(backbone, update, slots=1, trains=False)
+    return load(source, settings, classes, head, whole=whole)
 
 
 def _packed(bank: Bank, texts: Examples) -> Packed:

@@ -194,7 +194,7 @@ def choose_precision(wanted: str, device: str = "cpu") -> Precision:
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError(
             "torch finds no CUDA device",
-            remedy="leave out --device cuda, or install a CUDA build of torch (docs/install.md)",
+            remedy="leave out --device cuda, or install a CUDA build of torch (docs/index.md)",
         )
     if wanted == "auto" and device == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "float32"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from weft.config import StudyConfig
+from weft.config import DataSettings, StudyConfig
+from weft.data.readers import FORMATS
 from weft.errors import StudyError
 from weft.study.choice import LEDGER
 from weft.study.ledger import Ledger
@@ -83,6 +85,23 @@ def same_ground(before: dict[str, Any], now: dict[str, Any], folder: Path) -> No
             )
 
 
+def changed_since(settings: DataSettings, hashes: dict[str, str]) -> list[str]:
+    """The data's files that are no longer as they were read; those of a hub do not change.
+
+    What trains is what was read: a later change has no part in it, but there may be no copy left.
+    """
+    place = settings.folder if settings.source == "sst2" else settings.source
+    if place is None or settings.source == "demo":
+        return []
+    path = Path(place).expanduser()
+    files = {
+        name: path if path.name == name else path / name
+        for name in hashes
+        if Path(name).suffix in FORMATS  # else a hub's split
+    }
+    return [name for name, file in files.items() if _digest(file) != hashes[name]]
+
+
 def encoder_fits(config: StudyConfig, source: Source, classes: int) -> None:
     """Refuses, before anything is written and before weights are read, an encoder that cannot read
     texts as the settings say, or that has no layer for an adapter.
@@ -114,6 +133,14 @@ def _planned(folder: Path) -> set[str]:
         return set()
     with Ledger(folder / LEDGER, readonly=True) as ledger:
         return {key.method for key in ledger.keys()}  # noqa: SIM118 (a ledger is no dict)
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
 
 
 def _short(value: Any) -> str:
