@@ -47,6 +47,7 @@ def read_names(table: Table, column: str, rename: Mapping[str, str]) -> list[str
             than those above it.
     """
     names: list[str] = []
+    once: dict[str, str] = {}  # a million rows share the few names there are
     kinds: dict[str, int] = {}  # and the row where each was met first
     for row, cell in enumerate(table.column(column)):
         try:
@@ -79,7 +80,7 @@ def read_names(table: Table, column: str, rename: Mapping[str, str]) -> list[str
                 found=ascii(name)[:80],
                 remedy="Remove line breaks, control characters and halves of surrogate pairs.",
             )
-        names.append(rename.get(name, name))
+        names.append(once.setdefault(name, rename.get(name, name)))
     return names
 
 

@@ -11,15 +11,17 @@ from weft.config import DataSettings
 from weft.data.assemble import assemble
 from weft.data.examples import Examples, LabelledText
 from weft.data.hub import read_hub
+from weft.data.nearby import nearest_path
 from weft.data.readers import FORMATS, read_bytes, read_file
 from weft.data.roles import Role, files_of
 from weft.data.table import Table
-from weft.errors import ConfigError, DataError, did_you_mean
+from weft.errors import ConfigError, DataError
 
 __all__ = ["Examples", "LabelledText", "load"]
 
 _SST2_HUB = ("nyu-mll/glue", "sst2")
 _SST2_LABELS = {"0": "negative", "1": "positive"}
+_PRESETS = ("demo", "sst2")
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(/[\w.-]+)?")
 
 
@@ -51,8 +53,7 @@ def load(settings: DataSettings) -> LabelledText:
         return assemble(name, tables, settings, f"Read from the folder {path}.")
     if not _HUB_NAME.fullmatch(source) or path.suffix.lower() in FORMATS or source[0] in "./~":
         raise DataError(
-            f"{source[:200]}: no such file or folder"
-            f"{did_you_mean(source[:200], _near(path)) or '.'}",
+            f"{source[:200]}: no such file or folder{nearest_path(str(path), _PRESETS) or '.'}",
             remedy="Check the path; or give 'demo', 'sst2' or a hub name such as "
             "nyu-mll/glue/sst2.",
         )
@@ -70,15 +71,6 @@ def _looked_up(source: str) -> tuple[Path, Literal["file", "folder", None]]:
         return path, "file" if source and path.exists() else None
     except (OSError, RuntimeError, ValueError):  # too long, or of nobody's home
         return path, None
-
-
-def _near(path: Path) -> list[str]:
-    """What a misspelled path may have meant: the presets, and what lies beside it."""
-    try:
-        beside = [str(path.with_name(one.name)) for one in path.parent.iterdir()]
-    except (OSError, ValueError):
-        beside = []
-    return ["demo", "sst2", *beside]
 
 
 def _demo(settings: DataSettings) -> LabelledText:

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from weft.config import BackboneSettings, LoraSettings
 from weft.data.examples import Examples
-from weft.errors import AdapterError, did_you_mean, listed
+from weft.data.nearby import nearest_path
+from weft.errors import AdapterError, listed
 from weft.evidence.calibration.temperature import apply
 from weft.export import card
 from weft.export.bitfit import read_biases, restore_biases
@@ -70,7 +71,7 @@ def load_predictor(folder: Path, backbone: str | None = None) -> Predictor:
         raise AdapterError(
             f"there is no folder {str(folder)[:200]}",
             remedy="name a model's folder, or a study's: STUDY:best or STUDY:RUN"
-            f"{did_you_mean(str(folder)[:200], _beside(folder))}",
+            f"{nearest_path(str(folder))}",
         )
     if not (folder / card.FILE).exists() and (folder / CONFIG).exists():
         return _foreign(folder, backbone)
@@ -114,13 +115,6 @@ def load_predictor(folder: Path, backbone: str | None = None) -> Predictor:
     same_labels(saved, adapter.classes, folder)
     encoder = _encoder(settings, len(saved.labels), adapter.head, own=(saved, folder))
     return _of_adapter(saved, encoder, adapter, folder)
-
-
-def _beside(folder: Path) -> list[str]:
-    try:
-        return [str(folder.with_name(one.name)) for one in folder.parent.iterdir() if one.is_dir()]
-    except (OSError, ValueError):
-        return []
 
 
 def _whole(saved: card.ModelCard, folder: Path, backbone: str | None) -> Predictor:

@@ -10,10 +10,11 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
 from weft.config import BackboneSettings
-from weft.errors import BackboneError, WeftError, did_you_mean
+from weft.data.nearby import nearest_path
+from weft.errors import BackboneError, WeftError
 from weft.nn.anatomy import head_modules
 from weft.nn.mean import MeanClassifier
-from weft.nn.source import is_folder, near_names, packaged, pooling_of
+from weft.nn.source import OFTEN, is_folder, packaged, pooling_of
 
 
 def skeleton(settings: BackboneSettings, classes: int) -> tuple[nn.Module, tuple[str, ...], str]:
@@ -44,7 +45,7 @@ def skeleton(settings: BackboneSettings, classes: int) -> tuple[nn.Module, tuple
                 f"the configuration of {settings.name} could not be had",
                 found=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}",
                 remedy="check the name and the network (`weft doctor`), or name a local folder"
-                f"{did_you_mean(settings.name, near_names(settings.name))}",
+                f"{nearest_path(settings.name, OFTEN)}",
             ) from error
         from transformers import BertConfig
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from weft.config import MINILM_SHA256, BackboneSettings
-from weft.errors import BackboneError, did_you_mean, listed
+from weft.data.nearby import nearest_path
+from weft.errors import BackboneError, listed
 
 _FILES = [
     "config.json",
@@ -25,11 +26,12 @@ _FILES = [
     "modules.json",
     "1_Pooling/config.json",
 ]
-_OFTEN = (
+OFTEN = (
     *("minilm", "bert-base-uncased", "bert-base-cased", "distilbert-base-uncased", "roberta-base"),
     *("google/electra-small-discriminator", "answerdotai/ModernBERT-base", "xlm-roberta-base"),
     *("microsoft/deberta-v3-base", "sentence-transformers/all-MiniLM-L6-v2"),
 )
+"""Encoders that a misspelled name may have meant."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def _from_hub(name: str, revision: str | None) -> Path:
         raise BackboneError(
             f"there is no folder {name[:200]}, and it is no hub id either",
             remedy="name a folder, a hub id such as bert-base-uncased, or minilm"
-            f"{did_you_mean(name[:200], near_names(name))}",
+            f"{nearest_path(name, OFTEN)}",
         ) from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise BackboneError(
@@ -179,19 +181,9 @@ def _from_hub(name: str, revision: str | None) -> Path:
             found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
             remedy="check the name and the network (`weft doctor`); for a private repository set "
             "HF_TOKEN; offline, name a local folder, or use --backbone minilm, which is packaged"
-            f"{did_you_mean(name, near_names(name))}",
+            f"{nearest_path(name, OFTEN)}",
         ) from error
     return Path(path)
-
-
-def near_names(name: str) -> list[str]:
-    """What a misspelled name may have meant: encoders that are often used, folders beside it."""
-    try:
-        path = Path(name)
-        beside = [str(path.with_name(one.name)) for one in path.parent.iterdir() if one.is_dir()]
-    except (OSError, ValueError):
-        beside = []
-    return [*_OFTEN, *beside]
 
 
 def pooling_of(settings: BackboneSettings, folder: Path) -> Literal["cls", "mean"]:

@@ -168,4 +168,5 @@ def _table(settings: Mapping[str, Any], above: Iterable[object]) -> list[str]:
     """The names of the settings in a table of the configuration."""
     names = flat(settings)
     prefix = "".join(f"{part}." for part in above)
-    return [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+    below = (name.removeprefix(prefix) for name in names if name.startswith(prefix))
+    return [*dict.fromkeys(name.partition(".")[0] for name in below)]

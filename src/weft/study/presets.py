@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from weft.config import StudyConfig
-from weft.errors import ConfigError, did_you_mean
+from weft.data.nearby import nearest_path
+from weft.errors import ConfigError
 from weft.study.axes import named
 from weft.study.faults import validated
 from weft.study.trees import Tree, flat, is_tree, merged
@@ -144,10 +145,9 @@ def _read_toml(path: Path) -> Tree:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, OSError):
-            near = did_you_mean(path.name, _tomls(path))
             raise ConfigError(
                 f"{str(path)[:200]} cannot be read: {error.strerror or error}",
-                remedy=f"check the path{near}",
+                remedy=f"check the path{nearest_path(str(path))}",
             ) from error
         raise ConfigError(
             f"{path} is not TOML",
@@ -156,13 +156,6 @@ def _read_toml(path: Path) -> Tree:
             else str(error),
             remedy="`--show-config` prints a right one",
         ) from error
-
-
-def _tomls(path: Path) -> list[str]:
-    try:
-        return [one.name for one in path.parent.glob("*.toml")]
-    except OSError:
-        return []
 
 
 def _name(data: str) -> str:
