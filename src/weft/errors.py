@@ -13,6 +13,8 @@ WeftError                    exit code 1
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -39,6 +41,26 @@ class WeftError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.problem, self.remedy, self.found)
+
+
+def brief(value: object, most: int = 80) -> str:
+    """A value as an error shows it, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def listed(values: Iterable[object], most: int = 40) -> str:
+    """Values as an error lists them, the first of many, long ones cut."""
+    shown = [brief(value, 60) for value in values]
+    more = f" and {len(shown) - most:,} more" if len(shown) > most else ""
+    return ", ".join(shown[:most]) + more
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """The end of a sentence that says the nearest right name; empty where none is near."""
+    folded = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(given.casefold(), folded, n=1)
+    return f"; did you mean {folded[near[0]]}?" if near else ""
 
 
 def _rebuild(kind: type[WeftError], problem: str, remedy: str, found: str | None) -> WeftError:

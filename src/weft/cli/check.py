@@ -76,6 +76,8 @@ def check(
     from weft.study.presets import resolve
 
     config = resolve(data, given)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)  # now: what follows may take minutes
     read = load(config.data)
     splits = split(read, config.data, None)
     found = audit(read, splits)
@@ -96,7 +98,6 @@ def check(
     }
     text_of_it = _json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text_of_it, encoding="utf-8")
     if json:
         print(text_of_it, end="")

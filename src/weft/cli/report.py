@@ -1,16 +1,13 @@
-"""`weft report`: a study's tables and figures again, from its folder alone."""
+"""`weft report`: a study's page, tables and figures again, from its folder and its data."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from weft.report import Gathered
-    from weft.report.rows import StudyView
+from weft.cli import options as o
 
 
 def report(
@@ -26,17 +23,25 @@ def report(
             help="Only hold the forecast against sizes that were run, beside simpler forecasts.",
         ),
     ] = False,
+    texts: o.Texts = True,
+    note: Annotated[
+        str,
+        typer.Option("--note", help="A line for the report, e.g. whose data they are."),
+    ] = "",
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="Write there, not into the study's folder, which may be read-only."
+            "--out",
+            "-o",
+            help="Write there, not into the study's folder, which may be read-only; of several "
+            "studies, also the page that sets them side by side, which else comes here.",
         ),
     ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Results as JSON; of several studies, a list.")
     ] = False,
 ) -> None:
-    """Rebuild tables and figures of finished or unfinished studies, without training."""
+    """Rebuild page, tables and figures of studies, finished or not; set several side by side."""
     from weft.errors import ConfigError
 
     if target is not None and not 0 < target < 1:
@@ -49,52 +54,26 @@ def report(
         print_backtests(studies, as_json=json)
         return
     from weft.api import Result
-    from weft.cli.outcome import print_result
-    from weft.report import gather
+    from weft.cli.harmed import read_or_mend, write_or_say
+    from weft.cli.outcome import print_result, print_versus
+    from weft.report import gather, versus, write_versus
     from weft.report.data_files import results_json
+    from weft.study.reread import reread
 
     written: list[Result] = []
     for folder in studies:
-        found = gather(_read(folder), target)
+        found = gather(read_or_mend(folder), target, reread(folder, texts), note)
         place = out if out is None or len(studies) == 1 else out / folder.absolute().name
-        written.append(Result(folder, files=_write(found, place), gathered=found))
-    if json and len(written) > 1:
-        print(f"[{','.join(results_json(one.gathered) for one in written)}]")
+        written.append(Result(folder, files=write_or_say(found, place), gathered=found))
+    both, files = None, list[Path]()
+    if len(written) > 1:
+        both = versus([result.gathered for result in written])
+        files = write_versus(both, out or Path())
+    if json:
+        results = [results_json(one.gathered) for one in written]
+        print(results[0] if len(results) == 1 else f"[{','.join(results)}]\n", end="")
         return
     for result in written:
-        print_result(result, None, as_json=json, quiet=False)
-
-
-def _read(folder: Path) -> StudyView:
-    """What the report is of; a ledger that is damaged is rebuilt first."""
-    from weft.errors import LedgerError
-    from weft.report import read
-
-    try:
-        return read(folder)
-    except LedgerError:
-        from weft.study.lock import held
-        from weft.study.rebuilt import mend
-        from weft.study.runner import typed_command
-
-        with held(folder, typed_command()):
-            mend(folder, lambda what: print(what, file=sys.stderr))
-        return read(folder)
-
-
-def _write(found: Gathered, place: Path | None) -> list[Path]:
-    """The files written; none where the study's own folder takes none, which is said."""
-    from weft.errors import StudyError
-    from weft.report import write_gathered
-
-    try:
-        return write_gathered(found, place)
-    except StudyError as error:
-        if place is not None:
-            raise
-        print(
-            f"note: {error.problem} ({error.found}) To have the report's files, name a folder for "
-            "them with --out.",
-            file=sys.stderr,
-        )
-        return []
+        print_result(result, None, as_json=False, quiet=False)
+    if both is not None:
+        print_versus(both, files)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from weft.config import DataSettings, StudyConfig
 from weft.data.readers import FORMATS
 from weft.errors import StudyError
 from weft.study.choice import LEDGER
 from weft.study.ledger import Ledger
-from weft.study.presets import IDLE, flat
+from weft.study.presets import IDLE
+from weft.study.trees import flat
 from weft.study.variants import variants
+
+if TYPE_CHECKING:
+    from weft.nn.source import Source
 
 CONFIG = "study.toml"
 
@@ -98,22 +102,29 @@ def changed_since(settings: DataSettings, hashes: dict[str, str]) -> list[str]:
     return [name for name, file in files.items() if _digest(file) != hashes[name]]
 
 
-def adapter_fits(config: StudyConfig, classes: int) -> None:
-    """Refuses, before anything is written, an adapter that this encoder has no layer for.
+def encoder_fits(config: StudyConfig, source: Source, classes: int) -> None:
+    """Refuses, before anything is written and before weights are read, an encoder that cannot read
+    texts as the settings say, or that has no layer for an adapter.
 
     Raises:
-        ConfigError: no layer bears a wanted name.
+        BackboneError: its tokenizer or its positions do not serve.
+        ConfigError: no layer bears a name that an adapter asks for.
     """
-    asked = [own.config.lora for own in variants(config, "lora")]
-    named = [lora for lora in asked if lora.target_modules is not None]
-    if not named or not {"lora", "probe"} & set(config.methods):
-        return
+    from weft.nn.backbone import tokenizer_of
+    from weft.nn.fitness import max_length_of
     from weft.nn.shapes import target_names
     from weft.nn.skeleton import skeleton
 
-    model, head, _ = skeleton(config.backbone, classes)
-    for lora in named:
-        target_names(model, lora, head)
+    every = [own.config for method in config.methods for own in variants(config, method)]
+    readings = {one.backbone: one for one in every}
+    adapters = [one.lora for one in every if one.lora.target_modules is not None]
+    for settings in readings:
+        here = settings.model_copy(update={"name": str(source.folder)})
+        model, head, _ = skeleton(here, classes)
+        max_length_of(source.name, model, tokenizer_of(source, model), settings.max_length)
+        if {"lora", "probe"} & set(config.methods):
+            for lora in adapters:
+                target_names(model, lora, head)
 
 
 def _planned(folder: Path) -> set[str]:

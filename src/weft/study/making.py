@@ -32,6 +32,8 @@ class Making:
     ledger: Ledger
     folder: Path
     watch: Watcher
+    fill: dict[str, tuple[int, float]]
+    """By method, steps taken so far and how full their strips were on average."""
 
     def make(self, method: str, runs: Sequence[Run], made: Sequence[Run]) -> None:
         """From the start, in one bank; `made` are the others that would share it."""
@@ -91,11 +93,18 @@ class Making:
                 work = make(method, self.materials.of(runs[0][1]))
                 for event in work.run([_item(run) for run in runs], before):
                     recorder.take(event)
+                if recorder.fill is not None:
+                    self._add(method, *recorder.fill)
         except Exception as error:
             if not starved.ran_out(error):
                 raise
             return str(error).strip().splitlines()[0] if str(error).strip() else "MemoryError"
         return None
+
+    def _add(self, method: str, steps: int, mean: float) -> None:
+        before, old = self.fill.get(method, (0, 0.0))
+        total = before + steps
+        self.fill[method] = total, (before * old + steps * mean) / total
 
     def _smaller(
         self, method: str, runs: Sequence[Run], before: Any, why: str

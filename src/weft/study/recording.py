@@ -13,9 +13,7 @@ from pathlib import Path
 
 from weft.data.examples import LabelledText
 from weft.data.splits import Splits
-from weft.evidence.metrics import score
 from weft.methods.base import Done, MethodEvent
-from weft.methods.calibrated import save_calibrated
 from weft.study.checkpoints import Checkpoints
 from weft.study.choice import MODEL
 from weft.study.ledger import Ledger
@@ -28,7 +26,7 @@ from weft.study.run_record import Ended, write_run, write_study
 from weft.study.stopping import Stop
 from weft.training.checkpoint import save_checkpoint
 from weft.training.durable import sync_tree
-from weft.training.events import EpochEnd, RunBegin, RunFailed, Settled
+from weft.training.events import EpochEnd, RunBegin, RunFailed, Settled, Stepped
 
 PREDICTIONS = "predictions.parquet"
 _KEPT = tuple(method for method in STEPPED if method != "full")
@@ -67,6 +65,12 @@ class Recorder:
         self._ended: list[RunDone] = []
         self._epochs = {run_id: ledger.epochs(run_id) for run_id in keys}
         self._said = False
+        self._steps, self._fills = 0, 0.0
+
+    @property
+    def fill(self) -> tuple[int, float] | None:
+        """Steps that were taken, and the mean share of their strips that held a token."""
+        return (self._steps, self._fills / self._steps) if self._steps else None
 
     def take(self, event: MethodEvent) -> None:
         """Writes down one event.
@@ -88,6 +92,8 @@ class Recorder:
                 self._ended.append(RunDone(self._keys[event.run_id], outcome))
             case RunFailed():
                 self._fail(event)
+            case Stepped():
+                self._steps, self._fills = self._steps + 1, self._fills + event.fill
             case Settled():
                 self._settle(event)
             case _:
@@ -156,6 +162,10 @@ class Recorder:
         self._rows.append(partial(self._ledger.fail, run_id, error))
 
     def _finish(self, done: Done, key: RunKey) -> Outcome:
+        # scikit-learn and SciPy, which no step of training waits for
+        from weft.evidence.metrics import score
+        from weft.methods.calibrated import save_calibrated
+
         place = self._folder / "runs" / key.run_id
         model = place / MODEL
         model.mkdir(parents=True, exist_ok=True)

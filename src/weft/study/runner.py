@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from weft.config import StudyConfig
@@ -14,9 +16,9 @@ from weft.study.choice import LEDGER
 from weft.study.facts import facts_of, facts_of_backbone, together
 from weft.study.ground import (
     CONFIG,
-    adapter_fits,
     begun,
     changed_since,
+    encoder_fits,
     same_ground,
     same_settings,
     settings_of,
@@ -65,6 +67,8 @@ def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -
 
     needs_encoder = any(method != "tfidf" for method in config.methods)
     source = find(config.backbone) if needs_encoder else None
+    # beside the imports that follow: hashing half a gigabyte leaves Python free meanwhile
+    Thread(target=_hash, args=(source,), daemon=True).start()
     with room(folder, opened), held(folder, command):
         mend(folder, lambda what: watch(Working(what)))
         return _run(opened, source, folder, watch, command)
@@ -84,7 +88,8 @@ def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str
         wanted = before.backbone.precision  # a timing that comes out otherwise changes no study
     precision = choose_precision(wanted, config.bank.device)
     config = same_settings(config, before, folder, precision)
-    adapter_fits(config, len(opened.data.label_names))
+    if source is not None:
+        encoder_fits(config, source, len(opened.data.label_names))
     facts = facts_of(opened, command)
     identity = {"data": _digest(opened.data.hashes)}
     if source is not None:
@@ -126,7 +131,7 @@ def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str
         watch(Begun(keys, waiting, facts, taken, besides))
         data = opened.data
         materials = Materials(config, opened.splits, data.label_names, data.positive, source)
-        making = Making(opened, materials, ledger, folder, watch)
+        making = Making(opened, materials, ledger, folder, watch, {})
         for method in sorted(set(config.methods), key=ORDER.index):
             snapshot = stand.pop(method, None)
             resumed = set[str]()
@@ -146,13 +151,19 @@ def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str
                     "of what was read then, and going on with this study takes that file again"
                 )
             )
-        sessions.end(ledger)
+        sessions.end(ledger, making.fill)
         write_study(folder, ledger)
     return all(status[key.run_id] == "done" for key in keys)
 
 
 def _is_wanted(status: Status, again: bool) -> bool:
     return status in ("planned", "running") or (status == "failed" and again)
+
+
+def _hash(source: Any) -> None:
+    """Has the backbone's hash computed; whoever asks for it is told what goes wrong."""
+    with suppress(OSError, AttributeError):  # without a backbone there is none
+        _ = source.sha256
 
 
 def _digest(hashes: dict[str, str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections.abc import Mapping
 from typing import Any, cast
 
 from weft.study import starved
@@ -45,11 +46,16 @@ def killed_twice(facts: dict[str, Any]) -> bool:
     return starved.killed_twice(_of(facts), stand(facts))
 
 
-def end(ledger: Ledger) -> None:
-    """Notes that the session under way, or one that was stopped just before this, is at its end."""
+def end(ledger: Ledger, fill: Mapping[str, tuple[int, float]]) -> None:
+    """Notes that the session under way, or one that was stopped just before this, is at its end.
+
+    Args:
+        fill: by method, the steps that it took and how full their strips were on average.
+    """
     sessions = _of(ledger.facts())
     if sessions and sessions[-1]["ended"] is None:
-        ledger.set_facts({FACT: [*sessions[:-1], {**sessions[-1], "ended": _now()}]})
+        done = {**sessions[-1], "ended": _now(), "fill": dict(fill)}
+        ledger.set_facts({FACT: [*sessions[:-1], done]})
 
 
 def _of(facts: dict[str, Any]) -> list[dict[str, Any]]:
