@@ -47,7 +47,7 @@ bench: $(STAMP) ## weft beside its peers, hours; BENCH_DATA is the folder of SST
 	$(BIN)/python benchmarks/speed.py --data $(BENCH_DATA) $(ARGS)
 
 # A .venv that does not work, or holds an older Python, is made anew; a stale one is brought up.
-$(STAMP): pyproject.toml constraints.txt hatch_build.py src/weft/nn/native/kernels.cpp src/weft/nn/native/kernels.h
+$(STAMP): pyproject.toml constraints.txt hatch_build.py $(wildcard src/weft/nn/native/*.cpp src/weft/nn/native/*.h)
 	@$(BIN)/python $(IS_PYTHON) 2>/dev/null && $(BIN)/python -m pip --version >/dev/null 2>&1 || { \
 	    command -v $(PYTHON) >/dev/null || { \
 	        echo "weft needs Python 3.11 or newer, and there is no '$(PYTHON)' here."; \

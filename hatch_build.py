@@ -41,7 +41,7 @@ def compiled(folder: Path) -> bool:
     part, draft = folder / "kernels.o", folder / "kernels.so.tmp"
     compiler = shlex.split(os.environ.get("CXX", "c++"))
     digest = hashlib.sha256()
-    for name in ("kernels.h", "kernels.cpp"):
+    for name in ("kernels.h", "amx.h", "layer.h", "kernels.cpp"):
         digest.update((folder / name).read_bytes())
     told = f'-DWEFT_SOURCE="{digest.hexdigest()[:16]}"'  # library.py asks for it when it loads
     steps = (
