@@ -49,7 +49,7 @@ class Frozen:
         weight = weight.to(dtype)
         for layer in layers:
             layer.weight = layer.weight.new_empty(0)
-        if dtype == torch.bfloat16 and not weight.is_cuda and library.tiled() and _tileable(weight):
+        if library.tiled() and _tileable(weight):
             self.tiles = _in_tiles(weight), _in_tiles(weight.t()) if backward else None
             self.bias = self.bias.float()
         elif _packs(weight):
@@ -78,7 +78,8 @@ class Frozen:
 
 
 def _tileable(weight: Tensor) -> bool:
-    return not any(width % 32 for width in weight.shape)
+    bf16_here = weight.device.type == "cpu" and weight.dtype == torch.bfloat16
+    return bf16_here and not any(width % 32 for width in weight.shape)
 
 
 def _in_tiles(weight: Tensor) -> Tensor:
