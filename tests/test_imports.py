@@ -30,11 +30,15 @@ ROOMS["export"] = ROOMS["nn"] | {"nn"}
 ROOMS["methods"] = ROOMS["training"] | {"training", "export"}
 ROOMS["study"] = ROOMS["methods"] | {"methods"}
 ROOMS["report"] = BOTTOM | {
-    *("evidence", "study.choice", "study.ledger", "study.predictions", "study.record")
+    *("evidence", "study.choice", "study.ledger", "study.predictions", "study.record"),
+    *("study.label_errors", "study.reread"),
 }
 ROOMS["classifier"] = ROOMS["study"] | {"study"}
 ROOMS["selection"] = ROOMS["classifier"] | {"classifier"}
-ROOMS["api"] = ROOMS["classifier"] | {"classifier", "report"}
+ROOMS["tracking"] = BOTTOM | {
+    *("study.notices", "study.record", "study.variants", "training.events")
+}
+ROOMS["api"] = ROOMS["classifier"] | {"classifier", "report", "tracking"}
 ROOMS["serve"] = ROOMS["study"] | {"study"}
 ROOMS["__init__"] = ROOMS["api"] | {"api", "selection"}
 ROOMS["cli"] = ROOMS["__init__"] | {"__init__", "serve"}
@@ -47,11 +51,14 @@ LIGHT = {
     "report",
     "study",
     "study.choice",
+    "study.label_errors",
     "study.ledger",
     "study.predictions",
     "study.record",
+    "study.reread",
     "export.card",
     "selection",
+    "tracking",
     "cli",
 }
 HEAVY = {"torch", "transformers", "peft", "accelerate", "sentence_transformers"}
@@ -199,7 +206,7 @@ class C:
 def test_what_is_imported_is_declared() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = declared["optional-dependencies"]
-    lines = [*declared["dependencies"], *extras["minilm"], *extras["serve"]]
+    lines = [*declared["dependencies"], *extras["minilm"], *extras["serve"], *extras["mlflow"]]
     known = {re.split(r"[^\w.-]", line)[0].lower().replace("_", "-") for line in lines}
     homes = packages_distributions()
     undeclared = {

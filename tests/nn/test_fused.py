@@ -18,7 +18,7 @@ from ..parity.steps import Outcome, Part, step
 from ..tiny import Checkpoint, bank, examples, labels, stir
 
 pytestmark = pytest.mark.skipif(
-    not library.tiled(), reason="this machine has no AMX, or the kernels are not built here"
+    not library.tiles(), reason="this machine has no AMX, or the kernels are not built here"
 )
 ALL = {
     "bert": [
@@ -43,7 +43,7 @@ def test_product(rows: int, inner: int, out: int) -> None:
         x, d_y = torch.randn(rows, inner).bfloat16(), torch.randn(rows, out).bfloat16()
     weight, bias = layer.weight.detach().bfloat16().float(), layer.bias.detach()
     frozen = Frozen([FrozenLinear(layer, torch.float32)], torch.bfloat16)
-    assert frozen.tiles is not None
+    assert frozen.laid is not None
     exact = F.linear(x.float(), weight, bias.bfloat16().float())
     near = {"rtol": 1e-2, "atol": 1e-3}
     torch.testing.assert_close(frozen.forward(x).float(), exact, **near)

@@ -45,8 +45,10 @@ def study(
     strip_width: o.StripWidth = None,
     exact: o.Exact = None,
     out: o.Out = None,
+    log_to: o.LogTo = None,
     show_config: o.ShowConfig = False,
     dry_run: o.DryRun = False,
+    texts: o.Texts = True,
     quiet: o.Quiet = False,
     json: o.Json = False,
 ) -> None:
@@ -70,8 +72,9 @@ def study(
     from weft.cli.progress import Progress
     from weft.study.runner import typed_command
 
-    with Progress(quiet=quiet) as progress:
-        result: Result = Study.of(config, place).run(watch=progress, command=typed_command())
+    with Progress(quiet=quiet, as_json=json) as progress:
+        whole = Study.of(config, place)
+        result: Result = whole.run(progress, typed_command(), texts, log_to or ())
     print_result(result, progress.opened, as_json=json, quiet=quiet)
     if not result.complete:
         raise SystemExit(1)

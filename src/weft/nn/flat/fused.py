@@ -65,7 +65,7 @@ class Fused:
         lowest: bool,
     ) -> Fused | None:
         """None where a piece is not of the kind that the kernels compute."""
-        known = [p for p in products if isinstance(p, Projection) and p.frozen.tiles is not None]
+        known = [p for p in products if isinstance(p, Projection) and p.frozen.laid is not None]
         if len(known) < sum(p is not None for p in products):
             return None
         if not isinstance(activation, GELUActivation) or any(_trains(norm) for norm in norms):
@@ -155,8 +155,8 @@ class _Call:
             place.d_a = None if update.a.grad is None else update.a.grad.data_ptr()
             place.d_b = None if update.b.grad is None else update.b.grad.data_ptr()
         self._held.append(own)
-        assert frozen.tiles is not None
-        ahead, back = frozen.tiles
+        assert frozen.laid is not None
+        ahead, back = frozen.laid
         return library.Product(
             *(ahead.data_ptr(), None if back is None else back.data_ptr()),
             *(frozen.bias.data_ptr(), frozen.inner, frozen.out, len(updates)),

@@ -123,7 +123,7 @@ class FlatLayer:
         """(N, H) in the residual's format and in that of products -> the same, or (B, H)."""
         rows, parts = self._step.rows, self._parts
         assert rows is not None
-        if self._fused is not None and library.serves(narrow):
+        if self._fused is not None and torch.is_grad_enabled() and library.serves(narrow):
             return self._fused(wide, narrow, rows, self._draw())
         runs, first = rows.by_token, None
         asked: Tensor | None = None

@@ -14,14 +14,15 @@ from torch import Tensor, nn
 from weft.nn.dropout import Keep
 from weft.nn.flat.rows import Runs
 from weft.nn.leaves import BankLora, FrozenLinear, Own
-from weft.nn.native import library
+from weft.nn.native import library, tiles
 
 
 class Frozen:
     """One or more frozen linear layers of the same input, as one product (in -> sum of outs).
 
-    On a CPU the weights lie as AMX tiles or as oneDNN wants them, once for each direction, so that
-    no step lays them out anew; elsewhere, and for other number formats, they are plain tensors.
+    On a CPU the weights lie as the processor's tile unit wants them, where it has one, or as oneDNN
+    does, once for each direction, so that no step lays them out anew. Elsewhere, and for other
+    number formats, they are plain tensors.
 
     Args:
         layers: their weights are taken over, so that none is held twice.
@@ -39,8 +40,8 @@ class Frozen:
         ]
         self.bias = torch.cat(biases).to(dtype or weight.dtype)
         self.out, self.inner = weight.shape
-        self.tiles: tuple[Tensor, Tensor | None] | None = None
-        """Ahead and back, where this machine has AMX."""
+        self.laid: tuple[Tensor, Tensor | None] | None = None
+        """Ahead and back, for the tile unit."""
         self._packed: tuple[Tensor, Tensor | None] | None = None
         self._weight: Tensor | None = None
         if dtype is None:
@@ -49,9 +50,11 @@ class Frozen:
         weight = weight.to(dtype)
         for layer in layers:
             layer.weight = layer.weight.new_empty(0)
-        if library.tiled() and _tileable(weight):
-            self.tiles = _in_tiles(weight), _in_tiles(weight.t()) if backward else None
-            self.bias = self.bias.float()
+        if tiles.serves(weight):
+            turned = tiles.lay(weight.t()) if backward else None
+            self.laid = tiles.lay(weight), turned
+            self.bias = torch.cat(biases).float()
+            self._zero = self.bias.new_zeros(self.inner)
         elif _packs(weight):
             reorder = cast("Any", torch.ops.mkldnn)._reorder_linear_weight
             turned = reorder(weight.t().contiguous(), None) if backward else None
@@ -61,8 +64,8 @@ class Frozen:
 
     def forward(self, x: Tensor, activation: str = "none") -> Tensor:
         """x: (N, in) -> (N, out); activation: `none`, or `gelu` for inference."""
-        if self.tiles is not None:
-            return _by_tiles(x, self.tiles[0], self.bias, self.out, activation)
+        if self.laid is not None:
+            return tiles.product(x, self.laid[0], self.bias, gelu=activation == "gelu")
         if self._packed is not None:
             return _product(x, self._packed[0], self.bias, activation)
         y = F.linear(x, cast("Tensor", self._weight), self.bias)
@@ -70,35 +73,11 @@ class Frozen:
 
     def backward(self, d_y: Tensor) -> Tensor:
         """d_y: (N, out) -> the input's gradient (N, in)."""
-        if self.tiles is not None:
-            return _by_tiles(d_y, cast("Tensor", self.tiles[1]), None, self.inner, "none")
+        if self.laid is not None:
+            return tiles.product(d_y, cast("Tensor", self.laid[1]), self._zero, gelu=False)
         if self._packed is not None:
             return _product(d_y, cast("Tensor", self._packed[1]), None, "none")
         return d_y @ cast("Tensor", self._weight)
-
-
-def _tileable(weight: Tensor) -> bool:
-    bf16_here = weight.device.type == "cpu" and weight.dtype == torch.bfloat16
-    return bf16_here and not any(width % 32 for width in weight.shape)
-
-
-def _in_tiles(weight: Tensor) -> Tensor:
-    """(out, in) -> (out / 16, in / 32, 16, 16, 2): as native/amx.h wants it."""
-    out, inner = weight.shape
-    return weight.reshape(out // 16, 16, inner // 32, 16, 2).permute(0, 2, 3, 1, 4).contiguous()
-
-
-_KINDS = {"none": 0, "gelu": 1}  # of native/kernels.cpp
-
-
-def _by_tiles(x: Tensor, tiles: Tensor, bias: Tensor | None, out: int, activation: str) -> Tensor:
-    x = x.contiguous()
-    y = x.new_empty(len(x), out)
-    shape = (*x.shape, out)
-    library.call(
-        "product", x.dtype, *shape, x, x.shape[1], tiles, bias, y, None, _KINDS[activation]
-    )
-    return y
 
 
 def _packs(weight: Tensor) -> bool:

@@ -1,8 +1,7 @@
 // Products with frozen weights in bfloat16 by AMX tiles (see kernels.cpp).
 //
-// The weights lie in tiles of 32 inputs by 16 outputs, as TDPBF16PS takes them: element
-// [outputs / 16][inputs / 32][16][16][2], the last two axes being an output and one of two
-// neighbouring inputs. `in` and `out` are multiples of 32.
+// The weights lie as tiles.cpp lays them out; `in` and `out` are multiples of 32. Beside the products
+// there, these keep GELU's derivative, or multiply with it.
 
 struct Palette {
     uint8_t palette, start, reserved[14];
@@ -21,7 +20,7 @@ INLINE void configure(int64_t upper, int64_t lower) {
 
 // 32 rows (`both`) or up to 16 by 32 columns
 INLINE void block(bool both, int64_t in, const bf16 *x, int64_t stride, const bf16 *w,
-                  int64_t panel, float *to) {
+                  float *to) {
     const int64_t bytes = stride * sizeof(bf16);
     _tile_zero(0);
     _tile_zero(1);
@@ -30,9 +29,9 @@ INLINE void block(bool both, int64_t in, const bf16 *x, int64_t stride, const bf
         _tile_zero(3);
         for (int64_t k = 0; k < in; k += 32) {
             _tile_loadd(4, x + k, bytes);
-            _tile_loadd(6, w + k * 16, 64);
+            _tile_loadd(6, w + k * 32, 64);
             _tile_dpbf16ps(0, 4, 6);
-            _tile_loadd(7, w + panel + k * 16, 64);
+            _tile_loadd(7, w + k * 32 + 512, 64);
             _tile_dpbf16ps(1, 4, 7);
             _tile_loadd(5, x + 16 * stride + k, bytes);
             _tile_dpbf16ps(2, 5, 6);
@@ -43,8 +42,8 @@ INLINE void block(bool both, int64_t in, const bf16 *x, int64_t stride, const bf
     } else {
         for (int64_t k = 0; k < in; k += 32) {
             _tile_loadd(4, x + k, bytes);
-            _tile_loadd(6, w + k * 16, 64);
-            _tile_loadd(7, w + panel + k * 16, 64);
+            _tile_loadd(6, w + k * 32, 64);
+            _tile_loadd(7, w + k * 32 + 512, 64);
             _tile_dpbf16ps(0, 4, 6);
             _tile_dpbf16ps(1, 4, 7);
         }
@@ -83,7 +82,7 @@ static void product(int64_t rows, int64_t in, int64_t out, const bf16 *x, int64_
                     const bf16 *w, const float *bias, bf16 *y, bf16 *slope) {
     // so many rows stay in a core's own cache while the weights pass by
     const int64_t fit = 1 << 19, most = fit / in / 32 * 32 > 32 ? fit / in / 32 * 32 : 32;
-    const int64_t parts = (rows + most - 1) / most, panel = in * 16;
+    const int64_t parts = (rows + most - 1) / most;
     const int64_t height = ((rows + parts - 1) / parts + 31) / 32 * 32;
 #pragma omp parallel if (rows * out > ALONE)
     {
@@ -96,7 +95,7 @@ static void product(int64_t rows, int64_t in, int64_t out, const bf16 *x, int64_
                 for (int64_t m = part * height; m < end; m += 32) {
                     const int64_t height = end - m < 32 ? end - m : 32;
                     if (height < 32) configure(height < 16 ? height : 16, height > 16 ? height - 16 : 0);
-                    block(height > 16, in, x + m * stride, stride, w + n / 16 * panel, panel, area);
+                    block(height > 16, in, x + m * stride, stride, w + n * in, area);
                     if (height < 32) configure(16, 16);
                     finish<KIND>(height, area, bias ? bias + n : nullptr,
                                  y + m * out + n, slope ? slope + m * out + n : nullptr, out);

@@ -74,8 +74,6 @@ struct Layer {
 #include <immintrin.h>
 #if defined(__linux__) && __GNUC__ >= 11
 #define AMX
-#include <sys/syscall.h>
-#include <unistd.h>
 #endif
 #pragma GCC push_options
 #pragma GCC target("arch=x86-64-v4,prefer-vector-width=512")
@@ -123,21 +121,6 @@ static int set = best();
 #else
 #define CALL(name, ...) return plain::name(__VA_ARGS__)
 #endif
-
-// Whether there are tiles, and this process may use them: Linux wants to be asked.
-static bool tiles() {
-#ifdef AMX
-    uint32_t a, b, c, d;
-    asm("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(7), "c"(0));
-    const uint32_t wanted = 1u << 22 | 1u << 24;  // AMX-BF16, AMX-TILE
-    const long ask = 0x1023, data = 18;           // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
-    return set == 4 && (d & wanted) == wanted && syscall(SYS_arch_prctl, ask, data) == 0;
-#else
-    return false;
-#endif
-}
-
-static bool tiled = tiles();
 
 // One entry a kernel and a number format; 0, or 1 where memory ran out.
 #define BOTH(FORMAT, T)                                                                            \
@@ -192,11 +175,10 @@ int draw(int64_t words, uint64_t *s, uint64_t *out) {
     s[0] = a, s[1] = b, s[2] = c, s[3] = count;
     return 0;
 }
-// `kind` is one of amx.h's; only where weft_tiles() is true
+// `kind` is one of amx.h's; only where weft_tiles() is true (tiles.cpp)
 int product_bf16(int64_t rows, int64_t in, int64_t out, const bf16 *x, int64_t stride,
                  const bf16 *w, const float *bias, bf16 *y, bf16 *slope, int64_t kind) {
 #ifdef AMX
-    if (!tiled) return 1;
     switch (kind) {
         case BIASED: v4::product<BIASED>(rows, in, out, x, stride, w, bias, y, slope); break;
         case CURVED: v4::product<CURVED>(rows, in, out, x, stride, w, bias, y, slope); break;
@@ -224,7 +206,6 @@ int layer_backward(const Layer *layer, const bf16 *narrow, const float *d_out,
 // Bytes that a layer keeps for its backward pass, and that either pass takes meanwhile.
 int64_t layer_kept(const Layer *layer) { return Kept(*layer, nullptr).bytes; }
 int64_t layer_meanwhile(const Layer *layer) { return meanwhile(*layer); }
-int weft_tiles() { return tiled; }
 int weft_instruction_set() { return set; }
 const char *weft_source() { return WEFT_SOURCE; }
 }

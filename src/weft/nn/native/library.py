@@ -120,7 +120,10 @@ def opened(file: Path) -> ctypes.CDLL | str:
 def source_hash(folder: Path) -> str:
     """Of what the kernels are built from."""
     digest = hashlib.sha256()
-    for name in ("kernels.h", "amx.h", "layer.h", "kernels.cpp"):
+    for name in (
+        *("kernels.h", "amx.h", "layer.h", "kernels.cpp"),
+        *("tiles.h", "tiles.cpp", "tiles_attention.cpp"),
+    ):
         digest.update((folder / name).read_bytes())
     return digest.hexdigest()[:16]
 
@@ -142,9 +145,10 @@ def reason() -> str | None:
     return library if isinstance(library, str) else None
 
 
-def tiled() -> bool:
-    """Whether this machine multiplies bfloat16 by AMX tiles, and the kernels were built to."""
-    library = _library()
+@cache
+def tiles() -> bool:
+    """Whether the kernels multiply on this processor's tile unit."""
+    library: Any = _library()
     return not isinstance(library, str) and bool(library.weft_tiles())
 
 
