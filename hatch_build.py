@@ -15,7 +15,15 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDER = Path("src/weft/nn/native")
-SOURCES = ("kernels.h", "kernels.cpp", "tiles.h", "tiles.cpp", "tiles_attention.cpp")
+SOURCES = (
+    "kernels.h",
+    "amx.h",
+    "layer.h",
+    "kernels.cpp",
+    "tiles.h",
+    "tiles.cpp",
+    "tiles_attention.cpp",
+)
 # -ffp-contract=fast lets a product and a sum be one instruction; NaN and infinity stay what they
 # are. OpenMP's functions are left to be found when the library is loaded: torch has them.
 FLAGS = (

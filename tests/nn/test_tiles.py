@@ -116,14 +116,14 @@ def test_what_is_broken_stays_visible(broken: float) -> None:
 
 
 @unit
-def test_only_inference_and_fitting_sizes_go_there() -> None:
+def test_only_bfloat16_and_fitting_sizes_go_there() -> None:
     def frozen(inner: int, dtype: torch.dtype, *, backward: bool) -> Frozen:
         return Frozen([FrozenLinear(nn.Linear(inner, 64), dtype)], dtype, backward=backward)
 
-    assert frozen(64, torch.bfloat16, backward=False)._laid is not None
-    assert frozen(64, torch.bfloat16, backward=True)._laid is None
-    assert frozen(64, torch.float32, backward=False)._laid is None
-    assert frozen(48, torch.bfloat16, backward=False)._laid is None
+    assert frozen(64, torch.bfloat16, backward=False).laid is not None
+    assert frozen(64, torch.bfloat16, backward=True).laid is not None
+    assert frozen(64, torch.float32, backward=False).laid is None
+    assert frozen(48, torch.bfloat16, backward=False).laid is None
     layer = FrozenLinear(nn.Linear(64, 64), torch.bfloat16)
     x = torch.randn(9, 64).bfloat16()
     expected = F.gelu(F.linear(x.float(), layer.weight.float(), cast_bias(layer)))

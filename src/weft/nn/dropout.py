@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from weft.nn.flat.rows import Rows
+from weft.nn.native import library
 from weft.text.packing import Strips
 
 _SAME_WIDTH = {
@@ -35,6 +36,7 @@ class Stream:
         self._generator: torch.Generator | None = None
         if device is None or device.type == "cpu":
             self._bits = np.random.SFC64(sequence)
+            self._state: NDArray[np.uint64] = self._bits.state["state"]["state"]
         else:
             word = int(sequence.generate_state(1, np.uint64)[0])
             self._generator = torch.Generator(device).manual_seed(word)
@@ -43,9 +45,23 @@ class Stream:
         """Fills int16s, (count,), with 16 random bits each."""
         if self._generator is not None:
             target.random_(-(1 << 15), 1 << 15, generator=self._generator)
+            return
+        whole = len(target) // 4 * 4  # a word is four numbers; of the last, some may be left over
+        numbers = target.numpy()
+        if numbers.ctypes.data % 8 == 0:
+            self._words(numbers[:whole].view(np.uint64))
         else:
-            words = self._bits.random_raw(-(-len(target) // 4))
-            target.numpy()[:] = words.view(np.int16)[: len(target)]
+            words = np.empty(whole // 4, dtype=np.uint64)
+            self._words(words)
+            numbers[:whole] = words.view(np.int16)
+        if whole < len(target):
+            word = np.empty(1, dtype=np.uint64)
+            self._words(word)
+            numbers[whole:] = word.view(np.int16)[: len(target) - whole]
+
+    def _words(self, target: NDArray[np.uint64]) -> None:
+        if not library.draw(self._state, target):
+            target[:] = self._bits.random_raw(len(target))
 
 
 @dataclass(frozen=True)
@@ -279,11 +295,11 @@ class BankDropout(nn.Module):
 
     def _areas(self, heads: int) -> list[int]:
         """Attention probabilities of each run."""
-        strips = self._step.strips
+        strips, rows = self._step.strips, self._step.rows
         assert strips is not None
         ends = np.cumsum([segment.examples for segment in strips.segments])
-        sums = np.concatenate([[0], np.cumsum(strips.lengths**2)])[[0, *ends]]
-        return (heads * np.diff(sums)).tolist()
+        squares = Rows(strips).squares if rows is None else rows.squares
+        return (heads * np.diff(squares[[0, *ends]])).tolist()
 
     def _keep(self, counts: list[int]) -> Tensor:
         """Which elements are kept, as bools, (sum of counts,)."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from weft.nn.dropout import Keep
 from weft.nn.flat.rows import Rows
 from weft.nn.native import library, tiles
+from weft.text.tokens import Ints
 
 
 @dataclass(frozen=True)
@@ -129,12 +130,30 @@ def _parts(q: Tensor | None, kv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _structure(ctx: Any, q: Tensor | None, kv: Tensor) -> library.Attention:
-    rows, shape, keep = ctx.rows, ctx.shape, ctx.keep
-    hidden = kv.shape[1] // (3 if q is None else 2)
+    areas = ctx.areas, ctx.squares
+    return structure(ctx.rows, ctx.shape, ctx.keep, areas, kv.shape[1], first_only=q is not None)
+
+
+def structure(
+    rows: Rows,
+    shape: Shape,
+    keep: Keep | None,
+    areas: tuple[Ints, Ints],
+    width: int,
+    *,
+    first_only: bool,
+) -> library.Attention:
+    """As the kernels take it.
+
+    Args:
+        areas: where each example's kept probabilities begin, and its bits; (B + 1,) each.
+        width: of keys and values, with the queries where every token asks.
+    """
+    hidden = width // (2 if first_only else 3)
     return library.Attention(
         *(len(rows.lengths), shape.heads, hidden // shape.heads, rows.longest),
-        *(q is not None, kv.shape[1] if q is None else hidden, kv.shape[1]),
-        *map(library.address, (rows.begin, ctx.areas, ctx.squares)),
+        *(first_only, hidden if first_only else width, width),
+        *map(library.address, (rows.begin, *areas)),
         None if keep is None else keep.bits.data_ptr(),
         *((0, 1.0) if keep is None else (keep.threshold, keep.scale)),
         shape.factor,

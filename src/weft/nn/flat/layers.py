@@ -17,10 +17,13 @@ from transformers.activations import GELUActivation
 
 from weft.nn.dropout import BankDropout, Keep, Step
 from weft.nn.flat.attention import Shape, attend
+from weft.nn.flat.fused import Drawn, Fused
 from weft.nn.flat.gelu import gelu
 from weft.nn.flat.norm import Norm, add_norm
+from weft.nn.flat.product import Projection
 from weft.nn.flat.rows import Runs
 from weft.nn.flat.trained import Product, product_of
+from weft.nn.native import library
 
 
 @dataclass(frozen=True)
@@ -108,11 +111,20 @@ class FlatLayer:
         self._up = product_of([parts.up], dtype, backward=backward)
         self._down = product_of([parts.down], dtype, backward=backward)
         self._gelu = isinstance(parts.activation, GELUActivation)
+        self._fused = Fused.of(
+            [self._query, self._mixed, self._out, self._up, self._down],
+            (parts.out_norm, parts.down_norm),
+            parts.activation,
+            self._shape,
+            lowest=lowest,
+        )
 
     def __call__(self, wide: Tensor, narrow: Tensor) -> tuple[Tensor, Tensor]:
         """(N, H) in the residual's format and in that of products -> the same, or (B, H)."""
         rows, parts = self._step.rows, self._parts
         assert rows is not None
+        if self._fused is not None and torch.is_grad_enabled() and library.serves(narrow):
+            return self._fused(wide, narrow, rows, self._draw())
         runs, first = rows.by_token, None
         asked: Tensor | None = None
         if self._query is not None:
@@ -127,6 +139,21 @@ class FlatLayer:
         wide, narrow = self._close(update, parts.out_dropout, first, wide, parts.out_norm, runs)
         update = self._down(self._raised(narrow, first), runs, _rows(self._down.draw(), first))
         return self._close(update, parts.down_dropout, first, wide, parts.down_norm, runs)
+
+    def _draw(self) -> Drawn:
+        """What dropout leaves, drawn in the order in which `__call__` comes by it."""
+        rows, parts = self._step.rows, self._parts
+        assert rows is not None
+        hidden = cast("Projection", self._out).frozen.out
+        first = None if self._query is None else rows.first
+        query = [] if self._query is None else _rows(self._query.draw(), first)
+        mixed = self._mixed.draw()
+        attention = parts.attention_dropout.keep_square(parts.heads)
+        out = _rows(self._out.draw(), first)
+        middle = _rows([_keep(parts.out_dropout, hidden)], first)
+        up, down = _rows(self._up.draw(), first), _rows(self._down.draw(), first)
+        end = _rows([_keep(parts.down_dropout, hidden)], first)
+        return Drawn([query, mixed, out, up, down], attention, middle[0], end[0])
 
     def _raised(self, x: Tensor, first: Tensor | None) -> Tensor:
         rows = self._step.rows
@@ -147,8 +174,12 @@ class FlatLayer:
         norm: Norm,
         runs: Runs,
     ) -> tuple[Tensor, Tensor]:
-        keep = None if dropout is None else dropout.keep(update.shape[1])
+        keep = _keep(dropout, update.shape[1])
         return add_norm(update, _rows([keep], first)[0], residual, norm, runs)
+
+
+def _keep(dropout: BankDropout | None, width: int) -> Keep | None:
+    return None if dropout is None else dropout.keep(width)
 
 
 def _rows(keeps: Sequence[Keep | None], first: Tensor | None) -> list[Keep | None]:

@@ -20,9 +20,9 @@ from weft.nn.native import library, tiles
 class Frozen:
     """One or more frozen linear layers of the same input, as one product (in -> sum of outs).
 
-    On a CPU the weights lie as oneDNN wants them, once for each direction, so that no step lays
-    them out anew; for inference alone, as the processor's tile unit does, where it has one.
-    Elsewhere, and for other number formats, they are plain tensors.
+    On a CPU the weights lie as the processor's tile unit wants them, where it has one, or as oneDNN
+    does, once for each direction, so that no step lays them out anew. Elsewhere, and for other
+    number formats, they are plain tensors.
 
     Args:
         layers: their weights are taken over, so that none is held twice.
@@ -39,9 +39,10 @@ class Frozen:
             for layer in layers
         ]
         self.bias = torch.cat(biases).to(dtype or weight.dtype)
-        self.inner = weight.shape[1]
+        self.out, self.inner = weight.shape
+        self.laid: tuple[Tensor, Tensor | None] | None = None
+        """Ahead and back, for the tile unit."""
         self._packed: tuple[Tensor, Tensor | None] | None = None
-        self._laid: Tensor | None = None
         self._weight: Tensor | None = None
         if dtype is None:
             self._weight = weight
@@ -49,9 +50,11 @@ class Frozen:
         weight = weight.to(dtype)
         for layer in layers:
             layer.weight = layer.weight.new_empty(0)
-        if not backward and tiles.serves(weight):
-            self._laid = tiles.lay(weight)
+        if tiles.serves(weight):
+            turned = tiles.lay(weight.t()) if backward else None
+            self.laid = tiles.lay(weight), turned
             self.bias = torch.cat(biases).float()
+            self._zero = self.bias.new_zeros(self.inner)
         elif _packs(weight):
             reorder = cast("Any", torch.ops.mkldnn)._reorder_linear_weight
             turned = reorder(weight.t().contiguous(), None) if backward else None
@@ -61,8 +64,8 @@ class Frozen:
 
     def forward(self, x: Tensor, activation: str = "none") -> Tensor:
         """x: (N, in) -> (N, out); activation: `none`, or `gelu` for inference."""
-        if self._laid is not None:
-            return tiles.product(x, self._laid, self.bias, gelu=activation == "gelu")
+        if self.laid is not None:
+            return tiles.product(x, self.laid[0], self.bias, gelu=activation == "gelu")
         if self._packed is not None:
             return _product(x, self._packed[0], self.bias, activation)
         y = F.linear(x, cast("Tensor", self._weight), self.bias)
@@ -70,6 +73,8 @@ class Frozen:
 
     def backward(self, d_y: Tensor) -> Tensor:
         """d_y: (N, out) -> the input's gradient (N, in)."""
+        if self.laid is not None:
+            return tiles.product(d_y, cast("Tensor", self.laid[1]), self._zero, gelu=False)
         if self._packed is not None:
             return _product(d_y, cast("Tensor", self._packed[1]), None, "none")
         return d_y @ cast("Tensor", self._weight)
@@ -130,15 +135,19 @@ class Projection:
         """What dropout leaves of each update's input, in the order of the layers."""
         return [layer.dropout.keep(self.frozen.inner) for _, layer in self._updates]
 
-    def __call__(
-        self, x: Tensor, runs: Runs, keeps: Sequence[Keep | None], activation: str = "none"
-    ) -> Tensor:
-        """x: (N, in) whose rows are the runs' -> (N, out)."""
-        updates = [
+    def updates(self, runs: Runs, keeps: Sequence[Keep | None]) -> list[Update]:
+        """What these runs add; keeps as `draw` gives them."""
+        return [
             update
             for (column, layer), keep in zip(self._updates, keeps, strict=True)
             for update in _updates(column, layer, keep, runs)
         ]
+
+    def __call__(
+        self, x: Tensor, runs: Runs, keeps: Sequence[Keep | None], activation: str = "none"
+    ) -> Tensor:
+        """x: (N, in) whose rows are the runs' -> (N, out)."""
+        updates = self.updates(runs, keeps)
         if activation != "none" and (updates or torch.is_grad_enabled()):
             raise AssertionError("an activation is part of the product in inference alone")
         if not torch.is_grad_enabled() and not updates:
@@ -213,7 +222,7 @@ class _Project(torch.autograd.Function):
         for update in updates:
             low = x.new_empty(len(x), -(-update.a.shape[1] // 8) * 8, dtype=torch.float32)
             target = y[:, update.columns]
-            library.call("lora_forward", x.dtype, _lora(update, x, y, runs), x, target, low)
+            library.call("lora_forward", x.dtype, lora(update, y.shape[1], runs), x, target, low)
             lows.append(low)
         ctx.save_for_backward(*([x, *lows] if updates else []))
         ctx.frozen, ctx.updates, ctx.runs = frozen, updates, runs
@@ -231,18 +240,19 @@ class _Project(torch.autograd.Function):
                 library.call(
                     "lora_backward",
                     x.dtype,
-                    _lora(update, x, d_y, ctx.runs),
+                    lora(update, d_y.shape[1], ctx.runs),
                     *(x, d_y[:, update.columns], low, d_x),
                     *(update.a.grad, update.b.grad),
                 )
         return (d_x, None, None, None, *(None for _ in range(2 * len(ctx.updates))))
 
 
-def _lora(update: Update, x: Tensor, y: Tensor, runs: Runs) -> library.Lora:
+def lora(update: Update, stride: int, runs: Runs) -> library.Lora:
+    """As the kernels take it; stride: columns of the product."""
     keep, runs = update.keep, update.runs or runs
     _, r, inner = update.a.shape
     return library.Lora(
-        *(len(runs.slot), inner, update.b.shape[1], r, x.shape[1], y.shape[1]),
+        *(len(runs.slot), inner, update.b.shape[1], r, inner, stride),
         *(library.address(runs.begin), library.address(runs.slot)),
         *(update.a.data_ptr(), update.b.data_ptr()),
         None if keep is None else keep.bits.data_ptr(),

@@ -31,14 +31,64 @@ struct Attention {  // rows begin[e] .. begin[e + 1] are example e's
     float scale, factor;
 };
 
+struct Update {
+    Lora lora;
+    int64_t column;     // of the product, where its outputs begin
+    float *d_a, *d_b;   // the slots' own gradients, added to
+};
+
+struct Product {
+    const bf16 *ahead, *back;  // tiles, once for each direction
+    const float *bias;
+    int64_t in, out, count;
+    const Update *updates;
+};
+
+// What a product's results become: + bias | gelu of that | the same, its slope kept | * slope
+enum Kind { BIASED, CURVED, STEEP, TIMES };
+
+struct Drop {
+    const uint16_t *bits;
+    uint32_t threshold;
+    float scale;
+};
+
+struct Norm {
+    const float *gamma, *beta;
+    float epsilon;
+    Drop drop;
+};
+
+struct Layer {
+    int64_t rows, tokens, last;  // of what it is given, of those with a token, of its result
+    int64_t backward, lowest;    // whether gradients will be asked for; also of its input
+    const int64_t *first;        // each example's first row, where nothing else is asked; or null
+    Product query, mixed, out, up, down;
+    Norm middle, end;
+    Attention attention;
+    char *kept, *meanwhile;
+};
+
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define SETS 3
+#include <immintrin.h>
+#if defined(__linux__) && __GNUC__ >= 11
+#define AMX
+#endif
 #pragma GCC push_options
 #pragma GCC target("arch=x86-64-v4,prefer-vector-width=512")
 namespace v4 {
 #include "kernels.h"
 }
 #pragma GCC pop_options
+#ifdef AMX
+#pragma GCC push_options
+#pragma GCC target("arch=x86-64-v4,prefer-vector-width=512,avx512bf16,amx-tile,amx-bf16")
+namespace v4 {
+#include "amx.h"
+}
+#pragma GCC pop_options
+#endif
 #pragma GCC push_options
 #pragma GCC target("arch=x86-64-v3")
 namespace v3 {
@@ -91,6 +141,8 @@ static int set = best();
     int gelu_##FORMAT(int64_t count, const T *x, T *out, T *slope) {                              \
         CALL(gelu, count, x, out, slope);                                                          \
     }                                                                                              \
+    int add_##FORMAT(int64_t count, T *y, const T *x) { CALL(add, count, y, x); }                 \
+    int times_##FORMAT(int64_t count, T *y, const T *x) { CALL(times, count, y, x); }             \
     int lora_forward_##FORMAT(const Lora *lora, const T *x, T *y, float *low) {                   \
         CALL(lora_forward, lora, x, y, low);                                                       \
     }                                                                                              \
@@ -110,6 +162,50 @@ static int set = best();
 extern "C" {
 BOTH(float32, float)
 BOTH(bf16, bf16)
+// Words of 64 random bits by SFC64 (Chris Doty-Humphrey), as NumPy draws them; `s` moves on.
+int draw(int64_t words, uint64_t *s, uint64_t *out) {
+    uint64_t a = s[0], b = s[1], c = s[2], count = s[3];
+    for (int64_t i = 0; i < words; i++) {
+        const uint64_t word = a + b + count++;
+        a = b ^ (b >> 11);
+        b = c + (c << 3);
+        c = (c << 24 | c >> 40) + word;
+        memcpy(out + i, &word, sizeof(word));
+    }
+    s[0] = a, s[1] = b, s[2] = c, s[3] = count;
+    return 0;
+}
+// `kind` is one of amx.h's; only where weft_tiles() is true (tiles.cpp)
+int product_bf16(int64_t rows, int64_t in, int64_t out, const bf16 *x, int64_t stride,
+                 const bf16 *w, const float *bias, bf16 *y, bf16 *slope, int64_t kind) {
+#ifdef AMX
+    switch (kind) {
+        case BIASED: v4::product<BIASED>(rows, in, out, x, stride, w, bias, y, slope); break;
+        case CURVED: v4::product<CURVED>(rows, in, out, x, stride, w, bias, y, slope); break;
+        case STEEP: v4::product<STEEP>(rows, in, out, x, stride, w, bias, y, slope); break;
+        default: v4::product<TIMES>(rows, in, out, x, stride, w, bias, y, slope);
+    }
+    return 0;
+#else
+    return 1;
+#endif
+}
+}
+
+#include "layer.h"
+
+extern "C" {
+int layer_forward(const Layer *layer, const float *wide, const bf16 *narrow, float *wide_out,
+                  bf16 *narrow_out) {
+    return forward(*layer, wide, narrow, wide_out, narrow_out);
+}
+int layer_backward(const Layer *layer, const bf16 *narrow, const float *d_out,
+                   const bf16 *d_narrow, float *d_wide, bf16 *d_x) {
+    return backward(*layer, narrow, d_out, d_narrow, d_wide, d_x);
+}
+// Bytes that a layer keeps for its backward pass, and that either pass takes meanwhile.
+int64_t layer_kept(const Layer *layer) { return Kept(*layer, nullptr).bytes; }
+int64_t layer_meanwhile(const Layer *layer) { return meanwhile(*layer); }
 int weft_instruction_set() { return set; }
 const char *weft_source() { return WEFT_SOURCE; }
 }

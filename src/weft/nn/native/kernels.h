@@ -168,6 +168,17 @@ template <class T> static int gelu(int64_t count, const T *x, T *out, T *slope) 
     return 0;
 }
 
+// y += x, and y *= x; `count` is a multiple of 16
+template <class T> static int add(int64_t count, T *y, const T *x) {
+    for (int64_t i = 0; i < count; i += 16) store(y + i, load(y + i) + load(x + i));
+    return 0;
+}
+template <class T> static int times(int64_t count, T *y, const T *x) {
+#pragma omp parallel for schedule(static) if (count > ALONE)
+    for (int64_t i = 0; i < count; i += 16) store(y + i, load(y + i) * load(x + i));
+    return 0;
+}
+
 // ---- Low-rank updates: rows of one run meet that run's own pair (A, B)
 //
 // `ranks` is r rounded up to a multiple of 8; what lies above r is zero.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -44,6 +45,60 @@ class Attention(ctypes.Structure):
     )
 
 
+class Update(ctypes.Structure):
+    """A low-rank update within a product; kernels.cpp has the same, and those below."""
+
+    _fields_ = (
+        ("lora", Lora),
+        ("column", ctypes.c_int64),
+        ("d_a", ctypes.c_void_p),
+        ("d_b", ctypes.c_void_p),
+    )
+
+
+class Product(ctypes.Structure):
+    """A product with frozen weights and its updates."""
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("ahead", "back", "bias")),
+        *((name, ctypes.c_int64) for name in ("inner", "out", "count")),
+        ("updates", ctypes.POINTER(Update)),
+    )
+
+
+class Drop(ctypes.Structure):
+    """What is dropped: bits below the threshold; no bits: nothing."""
+
+    _fields_ = (
+        ("bits", ctypes.c_void_p),
+        ("threshold", ctypes.c_uint32),
+        ("scale", ctypes.c_float),
+    )
+
+
+class Norm(ctypes.Structure):
+    """A frozen LayerNorm behind a dropout."""
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("gamma", "beta")),
+        ("epsilon", ctypes.c_float),
+        ("drop", Drop),
+    )
+
+
+class Layer(ctypes.Structure):
+    """One layer in one step."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("rows", "tokens", "last", "backward", "lowest")),
+        ("first", ctypes.c_void_p),
+        *((name, Product) for name in ("query", "mixed", "out", "up", "down")),
+        *((name, Norm) for name in ("middle", "end")),
+        ("attention", Attention),
+        *((name, ctypes.c_void_p) for name in ("kept", "meanwhile")),
+    )
+
+
 def opened(file: Path) -> ctypes.CDLL | str:
     """The library in a file, or why it cannot be used: it is called by its sources' conventions,
     so it must have been built from those that lie beside this module."""
@@ -65,7 +120,10 @@ def opened(file: Path) -> ctypes.CDLL | str:
 def source_hash(folder: Path) -> str:
     """Of what the kernels are built from."""
     digest = hashlib.sha256()
-    for name in ("kernels.h", "kernels.cpp", "tiles.h", "tiles.cpp", "tiles_attention.cpp"):
+    for name in (
+        *("kernels.h", "amx.h", "layer.h", "kernels.cpp"),
+        *("tiles.h", "tiles.cpp", "tiles_attention.cpp"),
+    ):
         digest.update((folder / name).read_bytes())
     return digest.hexdigest()[:16]
 
@@ -94,6 +152,13 @@ def tiles() -> bool:
     return not isinstance(library, str) and bool(library.weft_tiles())
 
 
+def size(what: str, layer: Layer) -> int:
+    """Bytes: `kept` by a layer for its backward pass, or taken by either pass `meanwhile`."""
+    count = cast("Any", _library())[f"layer_{what}"]
+    count.restype = ctypes.c_int64
+    return int(count(ctypes.byref(layer)))
+
+
 def serves(x: Tensor, *widths: int) -> bool:
     """Whether the kernels take activations such as these, and others of these widths."""
     return (
@@ -110,8 +175,37 @@ def call(kernel: str, dtype: torch.dtype, *arguments: Tensor | ctypes.Structure 
     Raises:
         MemoryError: it found no room for what it needs meanwhile.
     """
+    _run(f"{kernel}_{_FORMATS[dtype]}", arguments)
+
+
+def call_layer(direction: str, layer: Layer, *arguments: Tensor | None) -> None:
+    """Computes a layer `forward` or `backward`.
+
+    Raises:
+        MemoryError: it found no room for what it needs meanwhile.
+    """
+    _run(f"layer_{direction}", (layer, *arguments))
+
+
+def draw(state: NDArray[np.uint64], target: NDArray[np.uint64]) -> bool:
+    """Fills the target with what NumPy's SFC64 draws from a state, (4,), which moves on.
+
+    Returns:
+        False where there are no kernels, and nothing was done.
+    """
     library: Any = _library()
-    if library[f"{kernel}_{_FORMATS[dtype]}"](*map(_passed, arguments)):
+    if isinstance(library, str):
+        return False
+    library.draw(
+        ctypes.c_int64(len(target)),
+        *(ctypes.c_void_p(array.ctypes.data) for array in (state, target)),
+    )
+    return True
+
+
+def _run(kernel: str, arguments: Sequence[Tensor | ctypes.Structure | float | None]) -> None:
+    library: Any = _library()
+    if library[kernel](*map(_passed, arguments)):
         raise MemoryError(f"no memory left for {kernel}")
 
 
