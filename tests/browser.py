@@ -47,6 +47,7 @@ def opened(browser: Any, address: str, **context: Any) -> tuple[Any, list[str]]:
         context: Playwright's: `viewport={"width": 390, "height": 844}`, `color_scheme="dark"`, ...
     """
     page = browser.new_context(**context).new_page()
+    page.set_default_timeout(120_000)  # of a machine that is busy with other tests
     said: list[str] = []
     own = urlsplit(address)[:2]
 

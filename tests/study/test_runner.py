@@ -50,7 +50,8 @@ def run(config: StudyConfig, folder: Path) -> list[object]:
 
 
 def models(folder: Path) -> dict[str, bytes]:
-    found = tree(folder / "runs")
+    records = ("run.json", ".study.json")  # they tell times
+    found = {name: f for name, f in tree(folder / "runs").items() if not name.endswith(records)}
     assert any(name.endswith("adapter_model.safetensors") for name in found)
     return found
 

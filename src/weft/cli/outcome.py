@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 def print_result(result: Result, opened: Opened | None, *, as_json: bool, quiet: bool) -> None:
     """The table, the answer, three predictions, the files, and what to type next."""
     if as_json:
-        print((result.folder / "results.json").read_text(encoding="utf-8"), end="")
+        from weft.report.data_files import results_json
+
+        print(results_json(result.gathered), end="")
         return
     from weft.report.tables import render, render_costs, render_grid
 

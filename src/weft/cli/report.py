@@ -29,11 +29,14 @@ def report(
         typer.Option("--note", help="A line for the report, e.g. whose data they are."),
     ] = "",
     out: Annotated[
-        Path,
+        Path | None,
         typer.Option(
-            "--out", "-o", help="Folder for the page that sets several studies side by side."
+            "--out",
+            "-o",
+            help="Write there, not into the study's folder, which may be read-only; of several "
+            "studies, also the page that sets them side by side, which else comes here.",
         ),
-    ] = Path(),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Results as JSON; of several studies, a list.")
     ] = False,
@@ -51,25 +54,26 @@ def report(
         print_backtests(studies, as_json=json)
         return
     from weft.api import Result
-    from weft.cli.outcome import print_result
-    from weft.report import gather, read, versus, write_gathered, write_versus
+    from weft.cli.harmed import read_or_mend, write_or_say
+    from weft.cli.outcome import print_result, print_versus
+    from weft.report import gather, versus, write_versus
+    from weft.report.data_files import results_json
     from weft.study.reread import reread
 
     written: list[Result] = []
     for folder in studies:
-        found = gather(read(folder), target, reread(folder, texts), note)
-        written.append(Result(folder, files=write_gathered(found), gathered=found))
+        found = gather(read_or_mend(folder), target, reread(folder, texts), note)
+        place = out if out is None or len(studies) == 1 else out / folder.absolute().name
+        written.append(Result(folder, files=write_or_say(found, place), gathered=found))
     both, files = None, list[Path]()
     if len(written) > 1:
         both = versus([result.gathered for result in written])
-        files = write_versus(both, out)
-    if json and len(written) > 1:
-        results = [(one.folder / "results.json").read_text(encoding="utf-8") for one in written]
-        print(f"[{','.join(results)}]")
-    else:
-        for result in written:
-            print_result(result, None, as_json=json, quiet=False)
-    if both is not None and not json:
-        from weft.cli.outcome import print_versus
-
+        files = write_versus(both, out or Path())
+    if json:
+        results = [results_json(one.gathered) for one in written]
+        print(results[0] if len(results) == 1 else f"[{','.join(results)}]\n", end="")
+        return
+    for result in written:
+        print_result(result, None, as_json=False, quiet=False)
+    if both is not None:
         print_versus(both, files)

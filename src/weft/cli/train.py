@@ -55,14 +55,16 @@ def train(
 ) -> None:
     """Train one classifier and save it; its study (log, scores, figures) lies beside it."""
     given = o.settings({**locals(), "methods": method, "seeds": 1})
+    given["sizes"] = None if size is None else [size]
     from weft.api import Study
     from weft.classifier import load
     from weft.cli.outcome import print_model
     from weft.cli.progress import Progress
     from weft.errors import ConfigError, TrainingError
     from weft.study.choice import MODEL
-    from weft.study.presets import merged, resolve
+    from weft.study.presets import resolve
     from weft.study.runner import open_data, typed_command
+    from weft.study.trees import merged
 
     config = resolve(data, given)
     if config.grid:
@@ -71,7 +73,8 @@ def train(
             found=", ".join(config.grid),
             remedy="try them with `weft study`, or leave the grid out",
         )
-    largest = size or open_data(config.model_copy(update={"sizes": None})).splits.available
+    open_size = config.model_copy(update={"sizes": None})
+    largest = open_data(open_size).splits.available if size is None else size
     config = resolve(data, merged(given, {"sizes": [largest]}))
     with Progress(quiet=quiet, as_json=json) as progress:
         result = Study.of(config, out / "study").run(watch=progress, command=typed_command())

@@ -51,9 +51,13 @@ def write_versus(found: Versus, folder: Path) -> list[Path]:
     return [folder / name for name in files]
 
 
-def write_gathered(found: Gathered) -> list[Path]:
-    """As `write`, of what is computed already."""
-    view = found.view
+def write_gathered(found: Gathered, place: Path | None = None) -> list[Path]:
+    """As `write`, of what is computed already.
+
+    Args:
+        place: the folder to write into; None: the study's own.
+    """
+    view, place = found.view, place or found.view.folder
     files: dict[str, bytes] = {
         "results.csv": results_csv(view.runs, found.adapters).encode(),
         "results.json": results_json(found).encode(),
@@ -66,5 +70,5 @@ def write_gathered(found: Gathered) -> list[Path]:
     words = results_markdown(found, [PAGE, *files])
     files = {PAGE: study_page(found).encode(), "results.md": words.encode()} | files
     for name, content in files.items():
-        write_whole(view.folder / name, content)
-    return [view.folder / name for name in files]
+        write_whole(place / name, content)
+    return [place / name for name in files]
