@@ -63,15 +63,15 @@ UNKNOWN = "not told apart on these 872 test examples"
         (
             corrected(0.041, (0.002, 0.08), -0.135, 0.218),
             (
-                "8,000 and 1,000 examples differ by 4.1 points (-13.5 to 21.8; by itself 0.2 to 8.0): "
-                f"{UNKNOWN}."
+                "8,000 and 1,000 examples differ by 4.1 points (-13.5 to 21.8; by itself "
+                f"0.2 to 8.0): {UNKNOWN}."
             ),
         ),
         (
             corrected(-0.041, (-0.08, -0.002), -0.218, 0.135),
             (
-                "1,000 and 8,000 examples differ by 4.1 points (-13.5 to 21.8; by itself 0.2 to 8.0): "
-                f"{UNKNOWN}."
+                "1,000 and 8,000 examples differ by 4.1 points (-13.5 to 21.8; by itself "
+                f"0.2 to 8.0): {UNKNOWN}."
             ),
         ),
         (
