@@ -29,8 +29,8 @@ class Ask(BaseModel):
     ]
     adapter: Name | None = None
     top_k: Annotated[
-        Annotated[int, BeforeValidator(_whole)] | None,
-        Field(ge=1, description="Only the most probable labels, so many; without, all."),
+        Annotated[int, Field(ge=1), BeforeValidator(_whole)] | None,
+        Field(description="Only the most probable labels, so many; without, all."),
     ] = None
 
     @property
