@@ -187,7 +187,7 @@ def test_weights_that_cannot_be_used(weights: Any, part: str) -> None:
         ({"r": 0}, "lora.r"),
         ({"r": 2.5}, "lora.r"),
         ({"lora_dropout": 1.0}, "lora.lora_dropout"),
-        ({"target_modules": "query"}, "lora.target_modules"),
+        ({"target_modules": 5}, "lora.target_modules"),
         ({"learning_rate": -1.0}, "recipe.learning_rate"),
         ({"method": "full", "learning_rate": -1.0}, "full.learning_rate"),
         ({"epochs": 0, "batch_size": 0}, "recipe.epochs"),
