@@ -15,6 +15,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDER = Path("src/weft/nn/native")
+SOURCES = ("kernels.h", "kernels.cpp", "tiles.h", "tiles.cpp", "tiles_attention.cpp")
 # -ffp-contract=fast lets a product and a sum be one instruction; NaN and infinity stay what they
 # are. OpenMP's functions are left to be found when the library is loaded: torch has them.
 FLAGS = (
@@ -37,16 +38,16 @@ class Kernels(BuildHookInterface[Any]):
 
 def compiled(folder: Path) -> bool:
     """Compiles and links in two steps, since a link with -fopenmp would bring a second OpenMP."""
-    source, target = folder / "kernels.cpp", folder / "kernels.so"
-    part, draft = folder / "kernels.o", folder / "kernels.so.tmp"
+    target, draft = folder / "kernels.so", folder / "kernels.so.tmp"
+    parts = {folder / name: folder / f"{name}.o" for name in SOURCES if name.endswith(".cpp")}
     compiler = shlex.split(os.environ.get("CXX", "c++"))
     digest = hashlib.sha256()
-    for name in ("kernels.h", "kernels.cpp"):
+    for name in SOURCES:
         digest.update((folder / name).read_bytes())
     told = f'-DWEFT_SOURCE="{digest.hexdigest()[:16]}"'  # library.py asks for it when it loads
     steps = (
-        [*compiler, *FLAGS, told, "-c", str(source), "-o", str(part)],
-        [*compiler, "-shared", str(part), "-o", str(draft)],
+        *([*compiler, *FLAGS, told, "-c", *map(str, (s, "-o", o))] for s, o in parts.items()),
+        [*compiler, "-shared", *map(str, parts.values()), "-o", str(draft)],
     )
     try:
         target.unlink(missing_ok=True)
@@ -61,6 +62,6 @@ def compiled(folder: Path) -> bool:
         return False
     finally:
         with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-            draft.unlink(missing_ok=True)
+            for path in (*parts.values(), draft):
+                path.unlink(missing_ok=True)
     return True

@@ -30,7 +30,8 @@ ROOMS["export"] = ROOMS["nn"] | {"nn"}
 ROOMS["methods"] = ROOMS["training"] | {"training", "export"}
 ROOMS["study"] = ROOMS["methods"] | {"methods"}
 ROOMS["report"] = BOTTOM | {
-    *("evidence", "study.choice", "study.ledger", "study.predictions", "study.record")
+    *("evidence", "study.choice", "study.ledger", "study.predictions", "study.record"),
+    *("study.label_errors", "study.reread"),
 }
 ROOMS["classifier"] = ROOMS["study"] | {"study"}
 ROOMS["selection"] = ROOMS["classifier"] | {"classifier"}
@@ -51,9 +52,11 @@ LIGHT = {
     "report",
     "study",
     "study.choice",
+    "study.label_errors",
     "study.ledger",
     "study.predictions",
     "study.record",
+    "study.reread",
     "export.card",
     "release.certificate",
     "release.claim",

@@ -46,14 +46,14 @@ def train(request: dict[str, Any]) -> dict[str, float]:
 
 def start(request: dict[str, Any]) -> None:
     """Begins a study as `weft study` does and ends the process with the first step."""
-    from measure import ours
+    from measure import begin
 
     def first_step() -> None:
         print(json.dumps({"seconds": time.time() - request["began"]}), flush=True)
         os._exit(0)  # what follows is no part of a start
 
     folders = Path(request["data"]), Path(request["out"])
-    ours.begin_study(*folders, request["backbone"], request["sizes"], first_step)
+    begin.begin_study(*folders, request["backbone"], request["sizes"], first_step)
 
 
 def peak() -> int:

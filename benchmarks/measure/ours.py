@@ -1,22 +1,21 @@
-"""Weft's side of every row: all use of weft's own interfaces is here."""
+"""Weft's side of every row but `start` (see `begin.py`): all use of its interfaces is here."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from measure.pace import CLASSES, SEEDS, Pace
-from weft.api import Study
 from weft.classifier import Classifier
 from weft.config import BackboneSettings, BankSettings, LoraSettings, Recipe
 from weft.data.examples import Examples
 from weft.nn.backbone import load
 from weft.nn.bank import Bank
 from weft.nn.source import find
-from weft.study.presets import SST2, resolve
+from weft.study.presets import SST2
 from weft.text.tokens import tokenize
 from weft.training.events import RunFailed, Stepped
 from weft.training.inference import Packed
@@ -104,21 +103,3 @@ def study_command(data: Path, sizes: Sequence[int], epochs: int, out: Path) -> l
         *("--sizes", ",".join(map(str, sizes)), "--seeds", str(SEEDS)),
         *("--epochs", str(epochs), "--patience", str(epochs), "--out", str(out), "--quiet"),
     ]
-
-
-def begin_study(
-    data: Path, out: Path, backbone: str, sizes: Sequence[int], first_step: Callable[[], None]
-) -> None:
-    """The sst2 study as `weft study` runs it; calls `first_step` when the bank has moved once."""
-    over = {
-        "data": {"folder": str(data)},
-        "backbone": {"name": backbone},
-        "sizes": list(sizes),
-        "seeds": SEEDS,
-    }
-
-    def watch(event: object) -> None:
-        if isinstance(event, Stepped):
-            first_step()
-
-    Study.of(resolve("sst2", over), out).run(watch=watch, command="weft study sst2")

@@ -11,6 +11,7 @@ from weft.config import LoraSettings, StudyConfig
 from weft.study.choice import LEDGER, MODEL, best_run, run_of
 from weft.study.presets import resolve
 from weft.study.record import Outcome, RunKey
+from weft.study.trees import is_tree, plain
 
 if TYPE_CHECKING:
     import pandas as pd  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
@@ -58,19 +59,24 @@ class Study:
         **settings: Any,
     ) -> None:
         over: dict[str, Any] = {
-            **settings,
-            "sizes": sizes if sizes is None or isinstance(sizes, str) else list(sizes),
-            "seeds": seeds,
-            "methods": None if methods is None else list(methods),
-            "grid": None if grid is None else dict(grid),
-            "lora": None if lora is None else _lora(lora),
+            **cast("dict[str, Any]", plain(settings)),
+            "sizes": plain(sizes),
+            "seeds": plain(seeds),
+            "methods": plain(methods),
+            "grid": plain(grid),
+            "lora": _lora(lora),
         }
-        if backbone is not None:
-            over["backbone"] = {"name": backbone} if isinstance(backbone, str) else dict(backbone)
-        if isinstance(data, Mapping):
-            over["data"] = dict(data)
-            data = str(data.get("source", "demo"))
-        self.config: StudyConfig = resolve(str(data), over)
+        chosen = plain(backbone)
+        if chosen is not None:
+            over["backbone"] = chosen if is_tree(chosen) else {"name": chosen}
+        given = plain(data)
+        if is_tree(given):
+            over["data"] = dict(given)
+            given = given.get("source", "demo")
+        if not isinstance(given, str):
+            # refused by its place among the settings, with all else
+            over["data"], given = {"source": "" if given is None else given}, "demo"
+        self.config: StudyConfig = resolve(given, over)
         self.folder = Path(out) if out is not None else default_folder(self.config)
 
     @classmethod
@@ -84,6 +90,7 @@ class Study:
         self,
         watch: Callable[[object], None] | None = None,
         command: str | None = None,
+        texts: bool = True,
         log_to: Sequence[str] = (),
     ) -> Result:
         """Makes every run not made yet, writes the report, and returns the result.
@@ -91,13 +98,13 @@ class Study:
         Args:
             watch: called with every event; None: silence.
             command: what stands in the report as the command; None: the Python call.
+            texts: whether the report may show test examples.
             log_to: `tensorboard` or `mlflow`, or both, where runs can be watched too; each with a
                 place of its own behind `=`: `tensorboard=FOLDER`, `mlflow=URI`.
 
         Raises:
             WeftError: the data, the backbone or the folder cannot be used.
         """
-        from weft.report import gather, read, write_gathered
         from weft.study.runner import run_study
         from weft.tracking import trackers
 
@@ -114,7 +121,11 @@ class Study:
                 told,
                 command or f"weft.Study({self.config.data.source!r}, ...).run()",
             )
-        found = gather(read(self.folder))
+        # after the runs, since training need not wait for it
+        from weft.report import gather, read, write_gathered
+        from weft.study.reread import reread
+
+        found = gather(read(self.folder), seen=reread(self.folder, texts))
         return Result(self.folder, complete, write_gathered(found), gathered=found)
 
 
@@ -217,11 +228,10 @@ def default_folder(config: StudyConfig) -> Path:
     return Path("weft-studies") / f"{config.name}-{Path(config.backbone.name).name}"
 
 
-def _lora(lora: LoraConfig | LoraSettings | Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(lora, LoraSettings):
-        return lora.model_dump()
-    if isinstance(lora, Mapping):
-        return dict(lora)
+def _lora(lora: object) -> Any:
+    if not hasattr(lora, "to_dict"):
+        return plain(lora)
     from weft.export.peft import GIVEN, lora_settings
 
-    return lora_settings(cast("dict[str, Any]", lora.to_dict()), GIVEN).model_dump()
+    given = cast("dict[str, Any]", cast("Any", lora).to_dict())
+    return lora_settings(given, GIVEN).model_dump()

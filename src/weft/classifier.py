@@ -27,7 +27,7 @@ from weft.export import manners
 from weft.export.card import FILE as CARD
 from weft.export.card import MODEL_FILES
 from weft.study.choice import model_folder
-from weft.study.fitting import Ready, prepare, seed_of
+from weft.study.fitting import Ready, configured, prepare, seed_of
 
 if TYPE_CHECKING:
     from weft.methods.predictor import Predictor
@@ -117,8 +117,10 @@ class Classifier(ClassifierMixin, BaseEstimator):
             ConfigError: a parameter cannot be used.
             DataError: texts, labels or weights cannot.
         """
+        parameters = self._parameters()
+        configured(parameters)  # all that is wrong with them, before a seed is drawn from one
         seed = seed_of(self.random_state) if seed is None else seed
-        return prepare(self._parameters(), texts, y, sample_weight, seed)
+        return prepare(parameters, texts, y, sample_weight, seed)
 
     def fit(
         self, texts: Any, y: Any, sample_weight: Any = None, *, seed: int | None = None
@@ -150,7 +152,12 @@ class Classifier(ClassifierMixin, BaseEstimator):
         folder = self._temporary()
         for event in make(self.method, materials).run([Item("fit", len(splits.pool), ready.seed)]):
             if isinstance(event, RunFailed):
-                raise TrainingError(event.reason, remedy="lower learning_rate")
+                raise TrainingError(
+                    event.reason,
+                    remedy="use another method"
+                    if self.method == "tfidf"
+                    else "lower learning_rate",
+                )
             if isinstance(event, Done):
                 save_calibrated(event, splits.validation.labels, folder)
         manners.write(folder, ready.classes, self._parameters())

@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    model_validator,
+)
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of the packaged MiniLM's model.safetensors."""
@@ -15,6 +22,22 @@ Balance = Literal["auto", "balanced", "stratified", "strict"]
 Validation = Literal["random", "disjoint"]
 Pooling = Literal["auto", "cls", "mean"]
 Precision = Literal["auto", "bf16", "float32", "float64"]
+
+
+Seeds = Annotated[int, Field(gt=0, le=10_000)]
+Count = Annotated[int, Field(gt=0, le=10**9)]
+"""Of things that are counted; the bound keeps a slip of the keyboard from filling the memory."""
+
+
+def _folder_name(name: str) -> str:
+    """A study's name is part of its folder's, and must not lead out of the folder above.
+
+    Raises:
+        ValueError: it is no name of one folder.
+    """
+    if not name.strip(". ") or len(name) > 100 or not name.isprintable() or set(name) & set("/\\:"):
+        raise ValueError("a name of up to 100 characters, without / \\ : or line breaks, is wanted")
+    return name
 
 
 class Settings(BaseModel):
@@ -28,7 +51,7 @@ class Settings(BaseModel):
 class DataSettings(Settings):
     """Which labelled text, and how it is split."""
 
-    source: str = "demo"
+    source: Annotated[str, Field(min_length=1)] = "demo"
     """`demo`, `sst2`, a file, a folder, or a hub name such as `nyu-mll/glue/sst2`."""
     folder: str | None = None
     """Where a preset's files lie (`--data`); None: the hub."""
@@ -40,7 +63,7 @@ class DataSettings(Settings):
     """Column of the label; None: found by name."""
     positive: str | None = None
     """The label that counts as positive for two classes; None: found, and said."""
-    validation_size: PositiveInt | None = None
+    validation_size: Count | None = None
     """Examples that select; None: min(1,000, 10 % of train), or the data's own validation split."""
     validation: Validation = "random"
     """disjoint: train loses the examples that contain, or lie in, a validation example; sizes end
@@ -52,7 +75,7 @@ class DataSettings(Settings):
 class BackboneSettings(Settings):
     """Which frozen encoder, and how it is read."""
 
-    name: str = "minilm"
+    name: Annotated[str, Field(min_length=1)] = "minilm"
     """`minilm`, a local folder, or a hub id."""
     revision: str | None = None
     """Commit, tag or branch on the hub."""
@@ -61,17 +84,17 @@ class BackboneSettings(Settings):
     precision: Precision = "auto"
     """Number format of the encoder's products; what is trained, and its optimiser, are always at
     least float32."""
-    max_length: PositiveInt | None = None
+    max_length: Count | None = None
     """Tokens a text is cut to; None: the encoder's own limit, 512 at most."""
 
 
 class LoraSettings(Settings):
     """The adapter; the names are PEFT's."""
 
-    r: PositiveInt = 8
+    r: Annotated[int, Field(gt=0, le=4096)] = 8
     lora_alpha: PositiveFloat = 16
     lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    target_modules: tuple[str, ...] | None = None
+    target_modules: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Linear layers by the end of their name; None: the query and value projections."""
     bias: Literal["none"] = "none"
 
@@ -81,16 +104,16 @@ class Recipe(Settings):
 
     learning_rate: PositiveFloat = 2e-3
     """LoRA's; BitFit and full fine-tuning have their own."""
-    batch_size: PositiveInt = 32
-    epochs: PositiveInt = 5
+    batch_size: Count = 32
+    epochs: Count = 5
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     max_grad_norm: PositiveFloat = 1.0
-    patience: PositiveInt = 2
+    patience: Count = 2
     """Validations without a better loss after which a run stops."""
-    min_steps: Annotated[int, Field(ge=0)] = 640
+    min_steps: Annotated[int, Field(ge=0, le=10**9)] = 640
     """Steps that a run is granted at least: a small training set gets more epochs until it has
     them. Where `epochs` are given and this is not, 0: as many epochs as were asked for."""
-    evaluations: PositiveInt = 20
+    evaluations: Count = 20
     """Validations of a run at most; where there are more epochs, one every few."""
 
     @model_validator(mode="before")
@@ -134,7 +157,7 @@ class BankSettings(Settings):
     """How many runs are trained at once."""
 
     slots: Annotated[int, Field(ge=1, le=64)] = 6
-    strip_width: PositiveInt | None = None
+    strip_width: Count | None = None
     """Tokens per strip; None: follows the lengths of the texts. Encoders whose layers are computed
     flat have no strips."""
     device: Literal["cpu", "cuda"] = "cpu"
@@ -146,14 +169,14 @@ class BankSettings(Settings):
 class StudyConfig(Settings):
     """A whole study: protocol and grid."""
 
-    name: str = "demo"
+    name: Annotated[str, AfterValidator(_folder_name)] = "demo"
     data: DataSettings = DataSettings()
     backbone: BackboneSettings = BackboneSettings()
-    sizes: tuple[PositiveInt, ...] | None = None
+    sizes: tuple[Count, ...] | None = None
     """Training sizes, ascending; None: a ladder of five that ends at all that is there."""
-    seeds: PositiveInt = 3
+    seeds: Seeds = 3
     """Seeds 0, 1, ... per size."""
-    seeds_at: dict[int, PositiveInt] = {}
+    seeds_at: dict[int, Seeds] = {}
     """Another number of seeds at these sizes, e.g. {56000 = 2}."""
     methods: tuple[Method, ...] = ("lora", "probe", "tfidf")
     grid: dict[str, tuple[int | float | str | tuple[str, ...], ...]] = {}

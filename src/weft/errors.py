@@ -7,11 +7,14 @@ WeftError                    exit code 1
 ├── BackboneError            2   an encoder that cannot be had or cannot be trained
 ├── AdapterError             2   a saved model that cannot be loaded
 ├── StudyError               1   a study's folder that does not fit what is asked of it
+│   └── LedgerError          1   its ledger is torn or altered
 └── TrainingError            1   a run that could not go on
 """
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -38,6 +41,26 @@ class WeftError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.problem, self.remedy, self.found)
+
+
+def brief(value: object, most: int = 80) -> str:
+    """A value as an error shows it, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def listed(values: Iterable[object], most: int = 40) -> str:
+    """Values as an error lists them, the first of many, long ones cut."""
+    shown = [brief(value, 60) for value in values]
+    more = f" and {len(shown) - most:,} more" if len(shown) > most else ""
+    return ", ".join(shown[:most]) + more
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """The end of a sentence that says the nearest right name; empty where none is near."""
+    folded = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(given.casefold(), folded, n=1)
+    return f"; did you mean {folded[near[0]]}?" if near else ""
 
 
 def _rebuild(kind: type[WeftError], problem: str, remedy: str, found: str | None) -> WeftError:
@@ -77,6 +100,10 @@ class AdapterError(WeftError):
 
 class StudyError(WeftError):
     """A study's folder is not what the command needs it to be."""
+
+
+class LedgerError(StudyError):
+    """A study's ledger is torn or altered; the command that trains rebuilds it."""
 
 
 class TrainingError(WeftError):

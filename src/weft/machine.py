@@ -168,7 +168,7 @@ def _gpu() -> Check:
     elif torch.backends.mps.is_available():
         device, name = "mps", "Apple MPS"
     elif shutil.which("nvidia-smi") and torch.version.cuda is None:
-        remedy = "for torch's CUDA build see docs/install.md"
+        remedy = "for torch's CUDA build see docs/index.md"
         return Check("GPU", "note", "there is a CUDA driver, but torch is another build", remedy)
     else:
         return Check("GPU", "ok", "none: everything is computed on the CPU")

@@ -194,11 +194,11 @@ def test_faults_between_settings_are_told_at_once_too() -> None:
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (("--sizes", "many"), "--sizes takes whole numbers"),
-        (("--sizes", "16,"), "--sizes takes whole numbers"),
+        (("--sizes", "many"), "sizes takes whole numbers"),
+        (("--sizes", "16,"), "sizes takes whole numbers"),
         (("--sizes", "8:32"), "FROM:TO:COUNT"),
         (("--sizes", "8:32:3,16"), "sizes must ascend"),
-        (("--seeds-at", "16"), "--seeds-at takes whole numbers"),
+        (("--seeds-at", "16"), "seeds_at takes whole numbers"),
         (("--sizes", "32,16"), "sizes must ascend"),
         (("--sizes", "16", "--seeds-at", "32:2"), "seeds_at names 32"),
         (("--methods", "lora,lora"), "once each"),

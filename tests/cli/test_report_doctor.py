@@ -53,6 +53,32 @@ def test_several_studies_are_reported(study: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_figures")
+def test_two_studies_are_set_side_by_side(study: Path) -> None:
+    shutil.copytree(study, "second")
+    said = weft("report", study, "second", "--out", "both")
+    assert said.code == 0, said.err
+    assert "Side by side" in said.out
+    assert "LoRA of second and LoRA of reviews-tiny differ" in said.out
+    for name in ("comparison.html", "comparison.md"):
+        assert f"both/{name}" in said.out
+        assert "reviews-tiny" in (Path("both") / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_texts_are_read_again_or_left_out(study: Path) -> None:
+    page = study / "report.html"
+    assert 'class="text"' in page.read_text(encoding="utf-8"), "as `weft study` left it"
+    assert weft("report", study, "--no-texts", "--note", "Whose <data>.").code == 0
+    said = page.read_text(encoding="utf-8")
+    assert 'class="text"' not in said
+    assert "Whose &lt;data&gt;." in said
+    Path("reviews.csv").unlink()
+    assert weft("report", study).code == 0
+    assert "reviews.csv" in page.read_text(encoding="utf-8").partition('id="errors"')[2]
+    assert "Conflicting labels" in page.read_text(encoding="utf-8"), "the check is kept"
+
+
+@pytest.mark.usefixtures("no_figures")
 def test_json_of_one_study_and_of_several(study: Path) -> None:
     shutil.copytree(study, "second")
     said = weft("report", study, "--json")

@@ -7,10 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from weft.data.unlabelled import read_texts
+from weft.data import unlabelled
 from weft.errors import DataError
 
 Write = Callable[..., Path]
+
+
+def read_texts(
+    path: Path, column: str | None, pair: str | None
+) -> tuple[list[str], list[str] | None]:
+    """All texts, batch by batch: batches of two, so that there are several."""
+    texts: list[str] = []
+    pairs: list[str] = []
+    found = unlabelled.read_texts(path, column, pair)
+    for first, second in found.batches(2):
+        texts += first
+        pairs += second or []
+    return texts, None if found.seconds is None else pairs
 
 
 @pytest.mark.parametrize("name", ["texts.txt", "texts", "texts.log"])

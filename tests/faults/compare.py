@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ LEFT_OUT = {
     "outcomes": {"seconds", "examples_per_second", "peak_memory_bytes"},
     "facts": {"sessions", "command", "versions", "machine", "date"},
     "training_log.csv": {"seconds"},
+    "run.json": {"seconds", "examples_per_second", "peak_memory_bytes"},
 }
 """Columns, and facts, that say when, where and how fast: `docs/reliability.md` lists them."""
 
@@ -49,9 +51,19 @@ def files(folder: Path) -> dict[str, Any]:
             log = list(csv.DictReader(io.StringIO(path.read_text())))
             left = LEFT_OUT["training_log.csv"]
             found[name] = [{k: v for k, v in row.items() if k not in left} for row in log]
+        elif path.name == "run.json":
+            found[name] = _without(json.loads(path.read_bytes()), LEFT_OUT["run.json"])
+        elif path.name == ".study.json":
+            found[name] = _without(json.loads(path.read_bytes()), LEFT_OUT["facts"])
         elif path.is_file():
             found[name] = path.read_bytes()
     return found
+
+
+def _without(tree: Any, left: set[str]) -> Any:
+    if isinstance(tree, dict):
+        return {name: _without(own, left) for name, own in tree.items() if name not in left}
+    return [_without(own, left) for own in tree] if isinstance(tree, list) else tree
 
 
 def assert_same(one: Path, other: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -35,14 +36,16 @@ def _run(wanted: dict[str, Any]) -> dict[str, Any]:
     """Runs a study, and kills it after `events` of them and `wait` seconds; None: not at all.
 
     Returns:
-        `code`, negative if killed by that signal; `events` seen.
+        `code`, negative if killed by that signal; `events` seen; what a user was `said`.
     """
     readable, writable = os.pipe()
+    heard, mouth = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(readable)
-        os._exit(_study(wanted, writable))
+        os._exit(_study(wanted, writable, mouth))
     os.close(writable)
+    os.close(mouth)
     seen, limit = 0, wanted["events"]
     if limit == 0:
         time.sleep(wanted["wait"])
@@ -53,14 +56,19 @@ def _run(wanted: dict[str, Any]) -> dict[str, Any]:
             time.sleep(wanted["wait"])
             os.kill(child, signal.SIGKILL)
     os.close(readable)
+    with os.fdopen(heard, encoding="utf-8") as file:
+        said = file.read()
     _, status = os.waitpid(child, 0)
-    return {"code": os.waitstatus_to_exitcode(status), "events": seen}
+    return {"code": os.waitstatus_to_exitcode(status), "events": seen, "said": said}
 
 
-def _study(wanted: dict[str, Any], writable: int) -> int:
+def _study(wanted: dict[str, Any], writable: int, mouth: int) -> int:
     from weft.config import StudyConfig
+    from weft.errors import WeftError
     from weft.study.runner import run_study
 
+    if wanted["limit"]:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (wanted["limit"], resource.RLIM_INFINITY))
     if wanted["breaks"]:
         _break(wanted["breaks"])
     try:
@@ -69,6 +77,9 @@ def _study(wanted: dict[str, Any], writable: int) -> int:
             config, Path(wanted["folder"]), lambda _: os.write(writable, b".") and None, "typed"
         )
         return 0 if whole else 1
+    except WeftError as error:
+        os.write(mouth, f"{type(error).__name__}: {error}".encode())
+        return 2
     except BaseException:
         import traceback
 

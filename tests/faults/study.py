@@ -52,11 +52,20 @@ class Nursery:
         self._process, self._breaks = process, breaks
 
     def run(
-        self, config: StudyConfig, folder: Path, events: int | None = None, wait: float = 0.0
+        self,
+        config: StudyConfig,
+        folder: Path,
+        events: int | None = None,
+        wait: float = 0.0,
+        limit: int | None = None,
     ) -> dict[str, Any]:
-        """Runs a study, killed `wait` seconds after so many events; None: to its end."""
+        """Runs a study, killed `wait` seconds after so many events; None: to its end.
+
+        Args:
+            limit: bytes that a file may have.
+        """
         wanted = {"config": config.model_dump(mode="json"), "folder": str(folder)}
-        wanted |= {"events": events, "wait": wait, "breaks": self._breaks}
+        wanted |= {"events": events, "wait": wait, "breaks": self._breaks, "limit": limit}
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(wanted) + "\n")

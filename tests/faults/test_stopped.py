@@ -19,6 +19,7 @@ from weft.study.checkpoints import Checkpoints
 from weft.study.ledger import Ledger
 from weft.study.lock import held
 from weft.study.notices import RunDone, Working
+from weft.study.run_record import write_study
 from weft.study.runner import run_study
 from weft.training.events import EpochEnd, RunFailed, Settled, Stepped
 
@@ -162,6 +163,7 @@ def test_another_number_of_slots_waits_for_the_next_bank(
     assert found["config"]["bank"]["slots"] == 1  # type: ignore[index]
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         ledger.set_facts({"config": theirs["config"]})
+        write_study(tmp_path, ledger)
     assert_same(whole, tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from weft.nn.bank import Bank
 from weft.nn.source import find
 from weft.study.presets import resolve
 from weft.study.runner import open_data
-from weft.training.events import RunEnd
+from weft.training.events import RunEnd, Stepped
 from weft.training.inference import Packed
+from weft.training.kept import Kept
 from weft.training.loop import train
 from weft.training.slots import Job, Judges
 
@@ -107,3 +109,44 @@ def test_a_fold_that_cannot_be_trained_is_said(place: Path) -> None:
     with pytest.raises(TrainingError, match="of 3 could not be trained") as caught:
         out_of_sample.out_of_sample("lora", materials(place, learning_rate=1e30), 3, lambda _: None)
     assert "--learning-rate" in caught.value.remedy
+
+
+def stopped_at(place: Path, folder: Path, number: int, *, signalled: bool) -> None:
+    """Folds that fall, or are asked to stop, after so many steps; their state is always due."""
+    left, ticks = [number], iter(range(0, 10**6, 61))
+
+    def fall(event: object) -> None:
+        left[0] -= isinstance(event, Stepped)
+        if left[0] == 0 and not signalled:
+            raise RuntimeError("the power went")
+
+    asked = lambda: signalled and left[0] <= 0  # noqa: E731
+    kept = Kept(folder, asked, clock=lambda: 0.0 if signalled else float(next(ticks)))
+    with pytest.raises(KeyboardInterrupt if signalled else RuntimeError):
+        out_of_sample.out_of_sample("lora", materials(place), 3, fall, kept)
+
+
+@pytest.mark.parametrize("signalled", [True, False])
+@pytest.mark.parametrize("number", [3, 7])
+def test_stopped_folds_go_on_bit_for_bit(
+    place: Path, tmp_path: Path, number: int, signalled: bool
+) -> None:
+    steps = [0, 0]
+
+    def count(which: int) -> Callable[[object], None]:
+        def take(event: object) -> None:
+            steps[which] += isinstance(event, Stepped)
+
+        return take
+
+    whole = out_of_sample.out_of_sample("lora", materials(place), 3, count(0))
+    stopped_at(place, tmp_path, number, signalled=signalled)
+    if not signalled:  # a newer state that is torn does not count
+        newest = max(tmp_path.glob("*.safetensors"))
+        (tmp_path / f"99999999-{newest.stem.split('-')[1]}.safetensors").write_bytes(b"torn")
+    kept = Kept(tmp_path, lambda: False)
+    rest = out_of_sample.out_of_sample("lora", materials(place), 3, count(1), kept)
+    assert (rest == whole).all()
+    assert steps[1] == steps[0] - number + (not signalled)
+    kept.clear()
+    assert not list(tmp_path.iterdir())

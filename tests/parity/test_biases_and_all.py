@@ -123,6 +123,7 @@ def test_optimiser_steps(
         own, right = tokens.take(batch), classes[batch]
         logits = ours(pack([(0, own)], pad=ours.pad, form=ours.form))
         torch.nn.functional.cross_entropy(logits, torch.from_numpy(right)).backward()
+        slot.clip()
         slot.update()
         if slot.epoch_ended:
             slot.next_epoch()

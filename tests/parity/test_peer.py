@@ -90,6 +90,7 @@ def test_optimiser_steps(
         strips = recorder.strips
         logits = ours(strips, [slot.stream()] if dropout else None)
         torch.nn.functional.cross_entropy(logits, torch.from_numpy(right)).backward()
+        slot.clip()
         slot.update()
         if slot.epoch_ended:
             slot.next_epoch()

@@ -18,6 +18,9 @@ from weft.study.ledger import Ledger
 from weft.study.predictions import write_predictions
 from weft.study.record import EpochRow, Outcome, RunKey
 
+from ..browser import browser
+
+__all__ = ["browser"]  # a fixture
 MakeStudy = Callable[..., Path]
 
 FACTS: dict[str, Any] = {

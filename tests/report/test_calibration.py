@@ -16,8 +16,9 @@ from weft.randomness import generator_for
 from weft.report import gather, read, write
 from weft.report.calibration import Best, Cell
 from weft.report.data_files import results_json
-from weft.report.probabilities import probabilities_markdown
 from weft.report.reliability import draw_abstention, draw_reliability
+from weft.report.sections import in_markdown
+from weft.report.sections.probabilities import probabilities
 from weft.report.style import styled
 from weft.study.ledger import Ledger
 from weft.study.predictions import read_probabilities, write_predictions
@@ -59,7 +60,8 @@ def best(folder: Path) -> Best | None:
 
 
 def page_of(folder: Path, files: tuple[str, ...] = ()) -> str:
-    return "\n".join(probabilities_markdown(gather(read(folder)), files))
+    parts = probabilities(gather(read(folder)), files)
+    return "\n".join(said for part in parts for said in in_markdown(part))
 
 
 def test_the_page_and_the_pictures_are_written(make_study: MakeStudy) -> None:
@@ -70,7 +72,7 @@ def test_the_page_and_the_pictures_are_written(make_study: MakeStudy) -> None:
         assert f"figures/{name}.png" in written
     page = (folder / "results.md").read_text(encoding="utf-8")
     assert page.index("## Validation scores") < page.index("## Calibration")
-    assert page.index("## Calibration") < page.index("## What it took")
+    assert page.index("## What it took") < page.index("## Calibration")
     assert "![Reliability on test, before and after](figures/reliability.png)" in page
     assert "None" not in page
     assert "nan" not in page.lower().replace("finance", "")

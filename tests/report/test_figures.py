@@ -78,7 +78,7 @@ def test_the_confusion_matrix_adds_up_the_seeds(make_study: MakeStudy) -> None:
     with styled():
         figure = draw_confusion(read(folder))
     panel = figure.axes[0]
-    assert panel.get_title() == "50 examples\nsum over 3 seeds"
+    assert panel.get_title() == "50 examples\nsum over 3 seeds, n = 1,800"
     assert (panel.get_xlabel(), panel.get_ylabel()) == ("predicted", "true")
     assert [tick.get_text() for tick in panel.get_yticklabels()] == ["negative", "positive"]
     with Ledger(folder / "ledger.sqlite", readonly=True) as ledger:

@@ -55,7 +55,7 @@ def test_every_file_is_written_and_listed(make_study: MakeStudy) -> None:
     written = names(folder, write(folder))
     both = ("sizes", "acc", "loss", "confusion_matrix")
     assert sorted(written) == sorted(
-        ["results.md", "results.csv", "results.json"]
+        ["report.html", "results.md", "results.csv", "results.json"]
         + [f"figures/{name}.{kind}" for name in both for kind in ("pdf", "png")]
         + ["figures/confusion_matrix_50.pdf", "figures/confusion_matrix_800.pdf"]
         + ["runs/lora-50-0/training_log.csv", "runs/lora-800-0/training_log.csv"]
@@ -91,7 +91,7 @@ def test_what_it_took_stands_on_the_page_and_in_the_json(make_study: MakeStudy) 
     folder = make_study(sizes=(50,), seeds=1, epochs=1)
     write(folder)
     page = (folder / "results.md").read_text(encoding="utf-8")
-    took = page[page.index("## What it took") : page.index("## What was trained")]
+    took = page[page.index("## What it took") : page.index("## Curves per epoch")]
     lines = [line.split(" | ") for line in took.splitlines() if line.startswith("| ")]
     assert lines[0][-2:] == ["peak memory", "on disk |"]
     assert [line[-2:] for line in lines[2:]] == [
@@ -185,7 +185,8 @@ def test_without_epochs_there_are_no_curves(make_study: MakeStudy) -> None:
 
 def test_a_study_where_nothing_is_done(make_study: MakeStudy) -> None:
     folder = make_study(sizes=(50,), seeds=2, methods=("lora",), leave=("lora-50-0", "lora-50-1"))
-    assert names(folder, write(folder)) == ["results.md", "results.csv", "results.json"]
+    files = ["report.html", "results.md", "results.csv", "results.json"]
+    assert names(folder, write(folder)) == files
     page = (folder / "results.md").read_text(encoding="utf-8")
     assert "nothing to say" in page
     assert "2 runs planned" in page

@@ -11,7 +11,9 @@ import weft
 from weft.serve.deck import Deck, open_deck
 
 from .. import tiny
+from ..browser import browser
 
+__all__ = ["browser"]  # a fixture
 WANTED: dict[str, dict[str, Any]] = {
     "two": {"classes": 2, "r": 2},
     "three": {"classes": 3, "r": 4, "lora_alpha": 3.0},

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +13,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from weft.serve.app import create_app
-from weft.serve.deck import Adapter, Deck, Read, Rows
+from weft.serve.deck import Deck
 from weft.serve.limits import Limits
 from weft.serve.telling import _Json
 
 from .. import tiny
+from .live import stuck
 
 SECRET = "an-unlikely-word-of-a-user"
 
@@ -93,6 +92,8 @@ def test_a_refusal_says_what_there_is(server: TestClient) -> None:
     answer = server.post("/predict", json={"inputs": "a", "adapter": "five"}).json()
     assert answer["error_type"] == "unknown"
     assert "two, three, four, words" in answer["error"]
+    near = server.post("/predict", json={"inputs": "a", "adapter": "tree"}).json()["error"]
+    assert "the nearest is three" in near
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 10_000, b"nul\x00l"])
@@ -156,25 +157,6 @@ def test_the_counts_are_prometheus_text(server: TestClient) -> None:
     page = server.get("/metrics").text
     assert 'weft_texts_total{adapter="three"}' in page
     assert 'weft_requests_total{path="/predict",status="200"}' in page
-
-
-class _Stuck:
-    """An engine that takes its time."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-
-    def read(self, texts: Sequence[str]) -> Read:
-        return Read(texts, None)
-
-    def compute(self, parts: Sequence[tuple[int, Read]]) -> list[Rows]:
-        time.sleep(self.seconds)
-        return [np.full((len(part.texts), 2), 0.5) for _, part in parts]
-
-
-def stuck(deck: Deck, seconds: float) -> Deck:
-    one: Adapter = replace(deck.adapters["two"], engine=_Stuck(seconds))
-    return Deck({"two": one})
 
 
 def test_too_long_is_said_and_the_server_goes_on(deck: Deck) -> None:

@@ -2,71 +2,34 @@
 
 from __future__ import annotations
 
-import shutil
-import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from weft.serve.app import create_app
 from weft.serve.deck import Deck
-from weft.serve.limits import Limits
 
-from .test_process import free_port
+from .. import browser as chromium
+from ..browser import serious
+from .live import listening
 
-_HOW = 'for the page: pip install "weft[browser]" and apt-get install chromium'
-sync_api = pytest.importorskip("playwright.sync_api", reason=_HOW)
-axe_api = pytest.importorskip("axe_playwright_python.sync_playwright", reason=_HOW)
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason=_HOW),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def address(deck: Deck) -> Iterator[str]:
-    import uvicorn
-
-    port = free_port()
-    config = uvicorn.Config(create_app(deck, Limits(), "secret"), port=port, log_config=None)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}/"
-    server.should_exit = True
-    thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
+    with listening(deck, "secret", seconds=100) as port:
+        yield f"http://127.0.0.1:{port}/"
 
 
 def opened(browser: Any, address: str, **context: Any) -> tuple[Any, list[str]]:
     """A page with its token given, and what the console says."""
-    page = browser.new_context(**context).new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.goto(address)
+    page, said = chromium.opened(browser, address, **context)
     page.wait_for_selector("#token-row:not([hidden])")
     page.fill("#token", "secret")
     page.focus("#text")
     said.clear()  # of the refusal without a token
     return page, said
-
-
-def serious(page: Any) -> list[str]:
-    found = axe_api.Axe().run(page).response["violations"]
-    return [rule["id"] for rule in found if rule["impact"] in ("serious", "critical")]
 
 
 def test_it_says_what_is_missing(browser: Any, address: str) -> None:
@@ -98,7 +61,7 @@ def test_adapters_stand_side_by_side(browser: Any, address: str, scheme: str, wi
     page.locator(".words .key").nth(3).wait_for()
     words = page.locator("article").first.locator(".words span").all_inner_texts()
     assert words == ["warm", "and", "kind", "<b>but</b>", "long"]
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert chromium.width(page) <= width
     assert serious(page) == []
     assert said == []
 

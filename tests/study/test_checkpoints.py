@@ -35,7 +35,7 @@ class Place:
         """As one process would, one after the other."""
         own = self.open()
         for number in numbers:
-            name = own.write(snapshot(number))
+            name = own.write(snapshot(number), {})
             if commit:
                 name()
 
@@ -146,14 +146,14 @@ def test_when_one_is_due(tmp_path: Path) -> None:
         assert not own.due
         now[0] = INTERVAL
         assert own.due
-        own.write(snapshot(1))
+        own.write(snapshot(1), {})
         assert not own.due
 
 
 def test_methods_do_not_disturb_each_other(place: Place, tmp_path: Path) -> None:
     place.write(1)
     other = Checkpoints(tmp_path, "full", place.ledger)
-    other.write(snapshot(7))()
+    other.write(snapshot(7), {})()
     assert place.read() == 1
     place.open().forget()
     place.open().clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -174,3 +175,34 @@ def test_settings_of_one_method_are_cells_of_their_own(tmp_path: Path) -> None:
     assert run_of(tmp_path, "lora", 16, 0, "a")[0].run_id == "a0"
     with pytest.raises(StudyError, match="no finished run"):
         run_of(tmp_path, "lora", 16, 0, "c")
+
+
+# A ledger that somebody altered
+
+
+@pytest.mark.parametrize("name", ["../../up", "/tmp/up", "a/b", "..", ".bank-lora", "a\\b", ""])
+def test_a_run_does_not_lead_out_of_its_study(tmp_path: Path, name: str) -> None:
+    folder = study(tmp_path / "study", {"probe-a": (0.5, 0.5, 0.5), "lora-b": None})
+    with sqlite3.connect(folder / LEDGER) as ledger:
+        ledger.execute("PRAGMA foreign_keys = OFF")
+        ledger.execute("UPDATE runs SET run_id = ? WHERE run_id = 'lora-b'", (name,))
+    ledger.close()
+    for ask in (f"{folder}:best", f"{folder}:{name}", f"{folder}:probe-a"):
+        with pytest.raises(StudyError, match="outside of its folder"):
+            model_folder(ask)
+
+
+@pytest.mark.parametrize("place", ["../up", "runs/../../up", "/tmp/up"])
+def test_a_runs_folder_does_not_lead_out_of_its_study(place: str) -> None:
+    good = scores(0.5, 0.5)
+    whole = {"trainable": 1, "total": 1, "epochs": 1, "best_epoch": 1, "seconds": 1.0}
+    with pytest.raises(StudyError, match="outside of its folder"):
+        Outcome(validation=good, test=good, examples_per_second=1.0, folder=place, **whole)
+
+
+def test_a_run_that_is_not_there_is_told_with_the_nearest(tmp_path: Path) -> None:
+    folder = study(tmp_path / "study", {"lora-16-0-ab": (0.5, 0.5, 0.5)})
+    with pytest.raises(StudyError, match="no run lora-16-0-ac") as caught:
+        model_folder(f"{folder}:lora-16-0-ac")
+    assert "did you mean lora-16-0-ab?" in caught.value.remedy
+    assert model_folder("x" * 5000) == Path("x" * 5000)

@@ -14,8 +14,10 @@ from weft.config import StudyConfig
 from weft.data.examples import Examples
 from weft.data.splits import Splits
 from weft.errors import ConfigError
+from weft.study.faults import validated
 from weft.study.plan import plan, steps_of
-from weft.study.presets import PUBLISHED, departures, flat, merged, resolve, to_toml, validated
+from weft.study.presets import PUBLISHED, departures, resolve, to_toml
+from weft.study.trees import flat, merged
 
 # Every setting but those of the grid: a value that is not sst2's, and the methods that it decides.
 TRAINED = frozenset(("lora", "bitfit", "full"))
@@ -220,6 +222,10 @@ words = st.text(
 )
 rates = st.floats(1e-8, 1e3)
 counts = st.integers(1, 10**6)
+few = st.integers(1, 1000)
+names = words.filter(
+    lambda name: name.isprintable() and name.strip(". ") and not set(name) & set("/\\:")
+)
 
 
 @st.composite
@@ -227,7 +233,7 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
     """Settings of any kind, about half of them left open."""
     sizes = sorted(draw(st.sets(counts, min_size=1, max_size=4)))
     every: dict[str, Any] = {
-        "name": words,
+        "name": names,
         "data.folder": words,
         "data.text": words,
         "data.label": words,
@@ -240,12 +246,12 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
         "backbone.precision": st.sampled_from(["auto", "bf16", "float32", "float64"]),
         "backbone.max_length": counts,
         "sizes": st.just(sizes),
-        "seeds": counts,
+        "seeds": few,
         "methods": st.lists(st.sampled_from(sorted(ALL)), min_size=1, max_size=5, unique=True),
-        "lora.r": counts,
+        "lora.r": few,
         "lora.lora_alpha": rates,
         "lora.lora_dropout": st.floats(0, 0.99),
-        "lora.target_modules": st.lists(words, max_size=3),
+        "lora.target_modules": st.lists(words, min_size=1, max_size=3),
         "recipe.learning_rate": rates,
         "recipe.weight_decay": st.floats(0, 1),
         "recipe.batch_size": counts,
@@ -257,7 +263,7 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
         if draw(st.booleans()):
             chosen = merged(chosen, tree(key, draw(values)))
     if "sizes" in chosen and draw(st.booleans()):
-        chosen["seeds_at"] = {sizes[0]: draw(counts)}
+        chosen["seeds_at"] = {sizes[0]: draw(few)}
     return chosen
 
 

@@ -50,7 +50,8 @@ def run(config: StudyConfig, folder: Path) -> list[object]:
 
 
 def models(folder: Path) -> dict[str, bytes]:
-    found = tree(folder / "runs")
+    records = ("run.json", ".study.json")  # they tell times
+    found = {name: f for name, f in tree(folder / "runs").items() if not name.endswith(records)}
     assert any(name.endswith("adapter_model.safetensors") for name in found)
     return found
 
@@ -351,3 +352,14 @@ def test_a_setting_that_breaks_leaves_the_others(place: Path, tmp_path: Path) ->
     with Ledger(tmp_path / "ledger.sqlite", readonly=True) as ledger:
         status = {key.variant: ledger.statuses()[key.run_id] for key in ledger.keys()}  # noqa: SIM118
     assert status == {"learning_rate=0.001": "done", "learning_rate=1e+30": "failed"}
+
+
+def test_a_session_keeps_how_full_the_strips_were(place: Path, tmp_path: Path) -> None:
+    events = run(config(place, seeds=1, methods=["lora", "tfidf"]), tmp_path)
+    fills = [event.fill for event in events if isinstance(event, Stepped)]
+    with Ledger(tmp_path / "ledger.sqlite", readonly=True) as ledger:
+        (session,) = ledger.facts()["sessions"]
+    assert list(session["fill"]) == ["lora"]
+    steps, mean = session["fill"]["lora"]
+    assert steps == len(fills)
+    assert mean == pytest.approx(np.mean(fills))

@@ -13,7 +13,8 @@ from weft.data.examples import Examples
 from weft.data.splits import Splits
 from weft.errors import ConfigError
 from weft.study.plan import plan
-from weft.study.presets import departures, merged, resolve, to_toml
+from weft.study.presets import departures, resolve, to_toml
+from weft.study.trees import merged
 from weft.study.variants import config_of, sharing, variants
 
 METHODS = ["lora", "bitfit", "full", "probe", "tfidf"]

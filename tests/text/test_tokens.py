@@ -69,3 +69,20 @@ def test_a_pool_tokenises_what_is_taken_and_each_text_once(
             assert ours.tolist() == theirs.tolist()
     assert seen == [TEXTS[3], TEXTS[7], TEXTS[9]]
     assert len(pool) == len(TEXTS)
+
+
+def test_a_tokenizer_that_reads_otherwise_than_its_rust_part_is_asked_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What transformers makes of a text counts, not what stands behind it."""
+    tokenizer = tokenizer_of("bert")
+    kind = type(tokenizer)
+    once = tokenize(tokenizer, TEXTS, None, 300)
+
+    def louder(self: object, texts: list[str], *rest: object, **options: object) -> object:
+        return plain(self, [f"{text} {text}" for text in texts], *rest, **options)
+
+    plain = kind.__call__
+    monkeypatch.setattr(kind, "__call__", louder)
+    twice = tokenize(tokenizer, TEXTS, None, 300)
+    assert (twice.lengths == 2 * once.lengths - 2).all()  # but for the marks at both ends

@@ -120,6 +120,7 @@ def test_learning_rate_falls_linearly_to_zero(checkpoint: Checkpoint) -> None:
     slot = Slot(ours, 0, run, 0.0)
     rates = []
     for _ in range(12):
+        slot.clip()
         slot.update()
         rates.append(slot.learning_rate)
     np.testing.assert_allclose(rates, 0.01 * (12 - np.arange(12)) / 12)

@@ -129,7 +129,7 @@ def test_a_snapshot_of_other_runs_is_refused(checkpoint: Checkpoint) -> None:
     refused("the run e", runs[:5], snapshot)
     other = Job("a", 77, runs[0].tokens, runs[0].labels, runs[0].recipe)
     refused("another seed", [other, *runs[1:]], snapshot)
-    refused("schema 2", runs, Snapshot(snapshot.tensors, {**snapshot.words, "schema": 2}))
+    refused("schema 3", runs, Snapshot(snapshot.tensors, {**snapshot.words, "schema": 3}))
     refused("2 slots", runs, snapshot, bank(checkpoint("bert"), 3))
 
 

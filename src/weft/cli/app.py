@@ -15,6 +15,7 @@ from weft.cli.report import report
 from weft.cli.serve import serve
 from weft.cli.study import study
 from weft.cli.train import train
+from weft.cli.usage import Command
 from weft.errors import WeftError
 
 app = typer.Typer(
@@ -28,7 +29,7 @@ app = typer.Typer(
 )
 _INTERRUPTED = 130
 for command in (study, train, predict, export, serve, check, report, doctor):
-    app.command()(command)
+    app.command(cls=Command)(command)
 
 
 def _version(value: bool) -> None:
@@ -56,6 +57,15 @@ def main() -> None:
     except WeftError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:  # of a place that nobody could foresee, such as a name too long
+        where = f" {str(error.filename)[:200]}" if error.filename is not None else ""
+        print(
+            f"error: the system refuses{where or ' what was asked of it'}\n"
+            f"  found:  {error.strerror or error}\n"
+            "  remedy: check the path, its permissions and the disk",
+            file=sys.stderr,
+        )
+        sys.exit(1)
     except SystemExit as end:
         if end.code == _INTERRUPTED:  # Typer has made this of a KeyboardInterrupt
             from weft.study.runner import typed_command

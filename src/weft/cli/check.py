@@ -10,6 +10,8 @@ import typer
 from weft.cli import options as o
 
 _LABELS = "Label errors"
+_STATE = Path("weft-studies") / ".checks"
+"""Where a search that was stopped goes on from."""
 
 
 def check(
@@ -74,6 +76,8 @@ def check(
     from weft.study.presets import resolve
 
     config = resolve(data, given)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)  # now: what follows may take minutes
     read = load(config.data)
     splits = split(read, config.data, None)
     found = audit(read, splits)
@@ -83,7 +87,9 @@ def check(
         from weft.study.label_errors import find_label_errors
 
         with fold_progress(quiet=quiet) as watch:
-            errors = find_label_errors(config, read, splits, labels_by, labels_size, watch=watch)
+            errors = find_label_errors(
+                config, read, splits, labels_by, labels_size, watch=watch, place=_STATE
+            )
     whole = {
         "schema": 1,
         "settings": config.data.model_dump(mode="json"),
@@ -92,7 +98,6 @@ def check(
     }
     text_of_it = _json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text_of_it, encoding="utf-8")
     if json:
         print(text_of_it, end="")

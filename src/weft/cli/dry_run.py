@@ -61,11 +61,13 @@ def _first_line(error: WeftError) -> str:
 
 
 def _parameters(console: Console, config: StudyConfig, classes: int) -> None:
+    from weft.nn.fitness import max_length_of
     from weft.nn.mean import MeanClassifier
     from weft.nn.shapes import Update, count_parameters
     from weft.nn.skeleton import skeleton
 
     model, head, origin = skeleton(config.backbone, classes)
+    max_length_of(config.backbone.name, model, None, config.backbone.max_length)
     console.print(f"backbone  {config.backbone.name}: {origin}")
     updates: dict[str, Update] = {"lora": config.lora, "bitfit": "biases", "full": "all"}
     shown = [method for method in STEPPED if method in config.methods] or ["lora"]

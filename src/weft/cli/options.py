@@ -8,8 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from weft.data.sizes import sizes_of
-from weft.errors import ConfigError
 from weft.study.places import PLACES, place_of
 
 _DATA, _MODEL, _RECIPE, _GRID, _BANK, _OUT = (
@@ -187,6 +185,14 @@ DryRun = Annotated[
     bool,
     typer.Option("--dry-run", help="Print the plan and train nothing.", rich_help_panel=_OUT),
 ]
+Texts = Annotated[
+    bool,
+    typer.Option(
+        "--texts/--no-texts",
+        help="Show test examples in the report; their texts are read from the data again.",
+        rich_help_panel=_OUT,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.", rich_help_panel=_OUT)]
 Json = Annotated[
     bool, typer.Option("--json", help="Results as JSON on standard output.", rich_help_panel=_OUT)
@@ -194,22 +200,13 @@ Json = Annotated[
 
 
 def settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The tree of settings that the given options describe; what was not given is absent.
-
-    Raises:
-        ConfigError: a list of numbers is none.
-    """
+    """The tree of settings that the given options describe; what was not given is absent, and
+    lists stand as typed."""
     tree: dict[str, Any] = {}
     for option, place in PLACES.items():
         value = given.get(option)
         if value is None:
             continue
-        if option in ("methods", "target_modules"):
-            value = [part.strip() for part in value.split(",") if part.strip()]
-        elif option == "sizes":
-            value = list(sizes_of(value, "--sizes"))
-        elif option == "seeds_at":
-            value = dict(_pair(part) for part in value.split(","))
         *above, leaf = place.split(".")
         below = tree
         for name in above:
@@ -228,17 +225,3 @@ def _axes(typed: Sequence[str]) -> dict[str, str]:
         place = place_of(name)
         axes[place] = f"{axes[place]},{values}" if place in axes else values
     return axes
-
-
-def _pair(text: str) -> tuple[int, int]:
-    size, _, seeds = text.partition(":")
-    return _number(size, "--seeds-at", "56000:2"), _number(seeds, "--seeds-at", "56000:2")
-
-
-def _number(text: str, option: str, example: str) -> int:
-    plain = text.strip().replace("_", "")
-    if not plain.isdecimal():
-        raise ConfigError(
-            f"{option} takes whole numbers", found=repr(text), remedy=f"e.g. {option} {example}"
-        )
-    return int(plain)

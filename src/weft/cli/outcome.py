@@ -15,13 +15,15 @@ from weft.study.notices import Opened
 from weft.study.record import Outcome, RunKey
 
 if TYPE_CHECKING:
-    from weft.report import Gathered
+    from weft.report import Gathered, Versus
 
 
 def print_result(result: Result, opened: Opened | None, *, as_json: bool, quiet: bool) -> None:
     """The table, the answer, three predictions, the files, and what to type next."""
     if as_json:
-        print((result.folder / "results.json").read_text(encoding="utf-8"), end="")
+        from weft.report.data_files import results_json
+
+        print(results_json(result.gathered), end="")
         return
     from weft.report.tables import render, render_costs, render_grid
 
@@ -124,6 +126,21 @@ def _print_predictions(console: Console, result: Result, opened: Opened) -> None
 
 def _short(text: str) -> str:
     return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def print_versus(found: Versus, files: list[Path]) -> None:
+    """What is told apart between studies, and where they stand side by side."""
+    from weft.evidence.sentences import sentences
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print("\n[bold]Side by side[/], paired where the test examples agree")
+    for text in sentences(found.family):
+        console.print(f"  {text}", markup=False)
+    for name, why in zip(found.names, found.apart, strict=True):
+        if why:
+            console.print(f"  {name} is not paired with {found.names[0]}: {why}.", markup=False)
+    for path in files:
+        console.print(f"  {path}", markup=False)
 
 
 def print_model(

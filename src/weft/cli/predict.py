@@ -39,27 +39,37 @@ def predict(
 ) -> None:
     """Label texts with a saved model."""
     from weft.classifier import load
-    from weft.data.decoding import decode
-    from weft.data.unlabelled import read_texts, texts_of
+    from weft.data.content import spooled
+    from weft.data.unlabelled import Texts, lines_in, read_texts
     from weft.errors import ConfigError
 
     if texts and file:
         raise ConfigError("texts and --file are given both", remedy="give one of them")
     if texts:
-        first, second = list(texts), None
+        given = Texts(lambda: iter(texts))
     elif file is not None:
-        first, second = read_texts(file, column, pair_column)
+        given = read_texts(file, column, pair_column)
     else:
-        first, second = texts_of(decode(sys.stdin.buffer.read(), "standard input")), None
+        given = lines_in(spooled(sys.stdin.buffer, "standard input"))
     classifier = load(model, backbone=backbone)
-    rows = classifier.predict_proba(first, second, calibrated=not raw)
-    _write(
-        first,
-        second,
-        [str(name) for name in classifier.classes_],
-        rows.tolist(),
-        json or out_format == "jsonl",
-    )
+    labels = [str(name) for name in classifier.classes_]
+    as_json = json or out_format == "jsonl"
+    if not as_json:
+        _write_header(labels, pairs=given.seconds is not None)
+    for first, second in given.batches(_BATCH):
+        rows = classifier.predict_proba(first, second, calibrated=not raw)
+        _write(first, second, labels, rows.tolist(), as_json)
+
+
+_BATCH = 4096  # texts that are held at once
+
+
+def _write_header(labels: list[str], *, pairs: bool) -> None:
+    import csv
+
+    given = ["text", "text_pair"] if pairs else ["text"]
+    head = [*given, "label", "probability", *(f"p:{name}" for name in labels)]
+    csv.writer(sys.stdout, lineterminator="\n").writerow(head)
 
 
 def _write(
@@ -74,8 +84,6 @@ def _write(
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     given = ["text"] if pairs is None else ["text", "text_pair"]
-    if not as_json:
-        writer.writerow([*given, "label", "probability", *(f"p:{name}" for name in labels)])
     for place, (text, row) in enumerate(zip(texts, rows, strict=True)):
         top = max(range(len(row)), key=row.__getitem__)
         inputs = [text] if pairs is None else [text, pairs[place]]

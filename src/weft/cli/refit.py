@@ -36,8 +36,9 @@ def refit_and_print(
     from weft.export import card
     from weft.release import claim as claims
     from weft.release import model_card
-    from weft.study.presets import flat, merged, validated
+    from weft.study.faults import validated
     from weft.study.refit import refit, winner
+    from weft.study.trees import flat, merged
 
     odd = [
         name

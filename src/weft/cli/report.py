@@ -1,4 +1,4 @@
-"""`weft report`: a study's tables and figures again, from its folder alone."""
+"""`weft report`: a study's page, tables and figures again, from its folder and its data."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from weft.cli import options as o
 
 
 def report(
@@ -21,11 +23,25 @@ def report(
             help="Only hold the forecast against sizes that were run, beside simpler forecasts.",
         ),
     ] = False,
+    texts: o.Texts = True,
+    note: Annotated[
+        str,
+        typer.Option("--note", help="A line for the report, e.g. whose data they are."),
+    ] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Write there, not into the study's folder, which may be read-only; of several "
+            "studies, also the page that sets them side by side, which else comes here.",
+        ),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Results as JSON; of several studies, a list.")
     ] = False,
 ) -> None:
-    """Rebuild tables and figures of finished or unfinished studies, without training."""
+    """Rebuild page, tables and figures of studies, finished or not; set several side by side."""
     from weft.errors import ConfigError
 
     if target is not None and not 0 < target < 1:
@@ -38,16 +54,26 @@ def report(
         print_backtests(studies, as_json=json)
         return
     from weft.api import Result
-    from weft.cli.outcome import print_result
-    from weft.report import gather, read, write_gathered
+    from weft.cli.harmed import read_or_mend, write_or_say
+    from weft.cli.outcome import print_result, print_versus
+    from weft.report import gather, versus, write_versus
+    from weft.report.data_files import results_json
+    from weft.study.reread import reread
 
     written: list[Result] = []
     for folder in studies:
-        found = gather(read(folder), target)
-        written.append(Result(folder, files=write_gathered(found), gathered=found))
-    if json and len(written) > 1:
-        texts = [(one.folder / "results.json").read_text(encoding="utf-8") for one in written]
-        print(f"[{','.join(texts)}]")
+        found = gather(read_or_mend(folder), target, reread(folder, texts), note)
+        place = out if out is None or len(studies) == 1 else out / folder.absolute().name
+        written.append(Result(folder, files=write_or_say(found, place), gathered=found))
+    both, files = None, list[Path]()
+    if len(written) > 1:
+        both = versus([result.gathered for result in written])
+        files = write_versus(both, out or Path())
+    if json:
+        results = [results_json(one.gathered) for one in written]
+        print(results[0] if len(results) == 1 else f"[{','.join(results)}]\n", end="")
         return
     for result in written:
-        print_result(result, None, as_json=json, quiet=False)
+        print_result(result, None, as_json=False, quiet=False)
+    if both is not None:
+        print_versus(both, files)

@@ -48,6 +48,7 @@ def study(
     log_to: o.LogTo = None,
     show_config: o.ShowConfig = False,
     dry_run: o.DryRun = False,
+    texts: o.Texts = True,
     quiet: o.Quiet = False,
     json: o.Json = False,
 ) -> None:
@@ -72,7 +73,8 @@ def study(
     from weft.study.runner import typed_command
 
     with Progress(quiet=quiet, as_json=json) as progress:
-        result: Result = Study.of(config, place).run(progress, typed_command(), log_to or ())
+        whole = Study.of(config, place)
+        result: Result = whole.run(progress, typed_command(), texts, log_to or ())
     print_result(result, progress.opened, as_json=json, quiet=quiet)
     if not result.complete:
         raise SystemExit(1)

@@ -77,9 +77,9 @@ def train(
     if study is not None:
         from weft.cli.refit import refit_and_print
 
-        given = o.settings(
-            {**typed, "methods": method, "sizes": None if size is None else str(size)}
-        )
+        given = o.settings({**typed, "methods": method})
+        if size is not None:
+            given["sizes"] = [size]
         refit_and_print(study, data, given, out, quiet=quiet, as_json=json)
         return
     if data is None:
@@ -88,13 +88,15 @@ def train(
         )
     method = method or "lora"
     given = o.settings({**typed, "methods": method, "seeds": 1})
+    given["sizes"] = None if size is None else [size]
     from weft.api import Study
     from weft.classifier import load
     from weft.cli.outcome import print_model
     from weft.cli.progress import Progress
     from weft.study.choice import MODEL
-    from weft.study.presets import merged, resolve
+    from weft.study.presets import resolve
     from weft.study.runner import open_data, typed_command
+    from weft.study.trees import merged
 
     config = resolve(data, given)
     if config.grid:
@@ -103,7 +105,8 @@ def train(
             found=", ".join(config.grid),
             remedy="try them with `weft study`, or leave the grid out",
         )
-    largest = size or open_data(config.model_copy(update={"sizes": None})).splits.available
+    open_size = config.model_copy(update={"sizes": None})
+    largest = open_data(open_size).splits.available if size is None else size
     config = resolve(data, merged(given, {"sizes": [largest]}))
     with Progress(quiet=quiet, as_json=json) as progress:
         result = Study.of(config, out / "study").run(watch=progress, command=typed_command())

@@ -12,10 +12,17 @@ from weft.config import DataSettings
 from weft.data.columns import Columns, find_columns, named
 from weft.data.cutting import cut_three
 from weft.data.examples import Examples, LabelledText
-from weft.data.labels import choose_positive, class_order, is_unlabelled, read_names
+from weft.data.given import encodable
+from weft.data.labels import (
+    choose_positive,
+    class_order,
+    is_unlabelled,
+    read_names,
+    refuse_lookalikes,
+)
 from weft.data.roles import Role
 from weft.data.table import Table
-from weft.errors import DataError
+from weft.errors import DataError, brief, did_you_mean, listed
 
 
 def assemble(
@@ -44,12 +51,13 @@ def assemble(
     if "test" in tables and is_unlabelled(tables["test"], columns.label):
         notes.append(f"{tables.pop('test').where} has no labels and is not used.")
     names = {role: _names(table, columns, rename or {}) for role, table in tables.items()}
+    refuse_lookalikes(names["train"], train)
     own = train.class_names.get(columns.label)
     label_names = class_order(names["train"], own)
     if len(label_names) < 2:
         raise DataError(
             f"{train.where}: every example has the same label.",
-            found=f"{len(train):,} times the label {names['train'][0]!r}",
+            found=f"{len(train):,} times the label {brief(names['train'][0])}",
             remedy="Give examples of at least two classes, or choose another label column with "
             "--label NAME.",
         )
@@ -98,7 +106,7 @@ def _names(table: Table, columns: Columns, rename: Mapping[str, str]) -> list[st
     if not len(table):
         raise DataError(
             f"{table.where} holds no examples.",
-            found=f"only the columns {', '.join(map(repr, table.names))}",
+            found=f"only the columns {listed(table.names)}",
             remedy="Add examples, or remove the split if it is not needed.",
         )
     return read_names(table, named(table, columns.label, "label"), rename)
@@ -113,10 +121,10 @@ def _examples(
     for row, name in enumerate(names):
         if name not in index:
             raise DataError(
-                f"{table.place(row)}: the label {name!r} does not occur in train.",
-                found=f"train's labels {', '.join(map(repr, label_names))}",
+                f"{table.place(row)}: the label {brief(name)} does not occur in train.",
+                found=f"train's labels {listed(label_names)}",
                 remedy="Correct the label, delete the example, or add examples of the class to "
-                "train.",
+                f"train{did_you_mean(name, label_names) or '.'}",
             )
     labels = np.array([index[name] for name in names], np.int64)
     return Examples(texts, pairs, labels, np.array(table.positions, np.int64))
@@ -145,8 +153,4 @@ def _fault(cell: object) -> str | None:
         return "is blank"
     if "\0" in cell:
         return "holds a NUL character"
-    try:
-        cell.encode()
-    except UnicodeEncodeError:
-        return "holds half of a surrogate pair, a sign of broken encoding"
-    return None
+    return None if encodable(cell) else "holds half of a surrogate pair, a sign of broken encoding"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from weft.config import DataSettings
 from weft.data.table import Table
-from weft.errors import DataError
+from weft.errors import DataError, brief, did_you_mean, listed
 
 PAIRS = (
     ("sentence1", "sentence2"),
@@ -65,8 +65,8 @@ def find_columns(table: Table, settings: DataSettings) -> Columns:
     if len(set(used)) < len(used):
         raise DataError(
             f"{table.where}, {_header(table)}: one column cannot serve twice.",
-            found=f"text {text!r}, pair {pair!r}, label {label!r}",
-            remedy=f"Choose different ones of {_listed(table)}.",
+            found=f"text {brief(text)}, pair {brief(pair)}, label {brief(label)}",
+            remedy=f"Choose different ones of {listed(table.names)}.",
         )
     return Columns(text, pair, label)
 
@@ -82,9 +82,11 @@ def named(table: Table, name: str, role: str) -> str:
     if len(hits) != 1:
         fault = "has no" if not hits else "has more than one"
         raise DataError(
-            f"{table.where}, {_header(table)}: the file {fault} column {name!r} for the {role}.",
-            found=f"columns {_listed(table)}",
-            remedy=f"Name one that exists with --{role} NAME, or rename the column.",
+            f"{table.where}, {_header(table)}: the file {fault} column {brief(name)} for the "
+            f"{role}.",
+            found=f"columns {listed(table.names)}",
+            remedy=f"Name one that exists with --{role} NAME, or rename the column"
+            f"{did_you_mean(name, table.names) if not hits else '.'}",
         )
     return hits[0]
 
@@ -116,13 +118,13 @@ def _only(table: Table, usual: Sequence[str], role: str) -> str:
         pair = " (and --text-pair NAME for a pair)" if role == "text" else ""
         raise DataError(
             f"{table.where}, {_header(table)}: several columns could be the {role}: "
-            f"{', '.join(map(repr, hits))}.",
-            found=f"columns {_listed(table)}",
+            f"{listed(hits)}.",
+            found=f"columns {listed(table.names)}",
             remedy=f"Say which with --{role} NAME{pair}.",
         )
     raise DataError(
         f"{table.where}, {_header(table)}: no {role} column is found by name.",
-        found=f"columns {_listed(table)}",
+        found=f"columns {listed(table.names)}",
         remedy=_absent(table, TEXTS if role == "text" else LABELS, role),
     )
 
@@ -138,7 +140,3 @@ def _absent(table: Table, usual: Sequence[str], role: str) -> str:
 
 def _header(table: Table) -> str:
     return "line 1" if table.unit == "line" else "columns"
-
-
-def _listed(table: Table) -> str:
-    return ", ".join(repr(name) for name in table.names)

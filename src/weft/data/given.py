@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from weft.data.labels import printable
 from weft.errors import InputError
 
 _SHOWN = 60  # characters of a value that an error repeats
@@ -29,15 +30,32 @@ def texts_of(given: object, what: str = "text") -> list[str]:
     """
     texts = column(given, what)
     for place, text in enumerate(texts):
-        if isinstance(text, str) and text.strip():
+        fault = _text_fault(text)
+        if fault is None:
             continue
-        fault = "blank" if isinstance(text, str) else "missing" if _missing(text) else "no string"
         raise InputError(
             f"{what} {place} is {fault}",
             found=_shown(text),
             remedy="drop such rows, or give each example a text that says something",
         )
     return cast("list[str]", texts)
+
+
+def _text_fault(text: object) -> str | None:
+    if not isinstance(text, str):
+        return "missing" if _missing(text) else "no string"
+    if not text.strip():
+        return "blank"
+    return None if encodable(text) else "half of a surrogate pair, a sign of broken encoding"
+
+
+def encodable(text: str) -> bool:
+    """Whether a text can be written: no halves of surrogate pairs."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def labels_of(given: object, texts: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -69,6 +87,12 @@ def labels_of(given: object, texts: int) -> tuple[NDArray[Any], NDArray[np.int64
                 f"label {place} is missing",
                 found=_shown(value),
                 remedy="drop examples without a label, or predict them once a model is trained",
+            )
+        if isinstance(value, str) and not printable(value):
+            raise InputError(
+                f"label {place} holds a character that no name can have",
+                found=ascii(value)[:_SHOWN],
+                remedy="remove line breaks, control characters and halves of surrogate pairs",
             )
     given_labels = cast("NDArray[Any]", np.asarray(values, dtype=_kind(values)))
     classes, codes = np.unique(given_labels, return_inverse=True)

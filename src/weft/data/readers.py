@@ -1,25 +1,34 @@
-"""File formats: bytes become a table, or an error that names the line.
+"""File formats: a file becomes a table, or an error that names the line.
 
 CSV is quoted as RFC 4180 says, with line breaks allowed inside quotes; TSV is never quoted, as GLUE
 writes it; JSON Lines holds one object a line; Parquet counts rows, having no lines.
+
+A file is read from end to end once to check every line, and once more for each column that is asked
+for. Nothing of it is kept but the line numbers, so that its size is no matter.
 """
 
 from __future__ import annotations
 
 import csv
-import hashlib
-import importlib
-import io
 import json
-from collections.abc import Sequence
+import threading
+from array import array
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from weft.data.decoding import decode
+from weft.data.content import Content, content_in, content_of
+from weft.data.decoding import LONGEST, without_end
+from weft.data.parquet import parquet_table
 from weft.data.table import Table
 from weft.errors import DataError
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
+_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz", ".7z")
+_CSV_LIMIT = threading.Lock()  # the csv module has one limit for the whole process
+
+_Rows = Callable[[Content], Iterator[tuple[int, list[str]]]]
+"""First physical line and cells of each record; an empty line has no cells."""
 
 
 def read_file(path: Path) -> Table:
@@ -28,145 +37,179 @@ def read_file(path: Path) -> Table:
     Raises:
         DataError: the file cannot be opened, has no known suffix, or is not what its suffix says.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read.",
-            found=error.strerror or str(error),
-            remedy="Check the path and its permissions.",
-        ) from error
-    return read_bytes(raw, path.suffix.lower(), str(path))
+    suffix = _known(path.suffix.lower(), str(path))
+    return _table(content_of(path), suffix)
 
 
 def read_bytes(raw: bytes, suffix: str, where: str) -> Table:
     """Reads the bytes of a file; `suffix` is one of `FORMATS`, `where` names it in errors."""
-    if suffix not in FORMATS:
-        raise DataError(
-            f"{where} has no format that weft reads.",
-            found=f"suffix {suffix!r}",
-            remedy=f"Save it as one of {', '.join(FORMATS)}.",
-        )
-    sha256 = hashlib.sha256(raw).hexdigest()
+    return _table(content_in(raw, where), _known(suffix, where))
+
+
+def _known(suffix: str, where: str) -> str:
+    if suffix in FORMATS:
+        return suffix
+    unpack = "Unpack it, and give what comes out" if suffix in _PACKED else "Save it"
+    raise DataError(
+        f"{where} has no format that weft reads.",
+        found=f"suffix {suffix!r}",
+        remedy=f"{unpack} as one of {', '.join(FORMATS)}.",
+    )
+
+
+def _table(content: Content, suffix: str) -> Table:
     if suffix == ".parquet":
-        return _parquet(raw, where, sha256)
-    text = decode(raw, where)
+        return parquet_table(content)
     if suffix in (".jsonl", ".json"):
-        return _json_lines(text, where, sha256)
-    rows = _tsv_rows(text) if suffix == ".tsv" else _csv_rows(text, where)
-    return _delimited(rows, where, sha256)
+        return _json_lines(content)
+    return _delimited(content, _tsv_rows if suffix == ".tsv" else _csv_rows)
 
 
-def _csv_rows(text: str, where: str) -> list[tuple[int, list[str]]]:
-    """(first physical line, cells) of each record."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows: list[tuple[int, list[str]]] = []
+# ---- CSV and TSV
+
+
+def _csv_rows(content: Content) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(content.lines(), strict=True)
     while True:
         line = reader.line_num + 1
         try:
-            cells = next(reader, None)
+            with _CSV_LIMIT:
+                before = csv.field_size_limit(LONGEST)
+                try:
+                    cells = next(reader, None)
+                finally:
+                    csv.field_size_limit(before)
         except csv.Error as error:
             raise DataError(
-                f"{where}, line {line}: the record that begins here is not valid CSV.",
+                f"{content.where}, line {line}: the record that begins here is not valid CSV.",
                 found=str(error),
                 remedy='Close every quoted field, write a quotation mark inside one as "", and '
-                "keep each field below 131,072 characters.",
+                f"keep each field below {LONGEST:,} characters.",
             ) from error
         if cells is None:
-            return rows
-        rows.append((line, cells))
+            return
+        yield line, cells
 
 
-def _tsv_rows(text: str) -> list[tuple[int, list[str]]]:
-    """(physical line, cells) of each line; quotation marks are text like any other."""
-    return [
-        (line, content.split("\t") if content else [])
-        for line, content in enumerate(_lines(text), start=1)
-    ]
+def _tsv_rows(content: Content) -> Iterator[tuple[int, list[str]]]:
+    """Quotation marks are text like any other."""
+    for line, ended in enumerate(content.lines(), start=1):
+        text = without_end(ended)
+        yield line, text.split("\t") if text else []
 
 
-def _lines(text: str) -> list[str]:
-    """Lines without their ends. Only CR and LF end one: U+2028 and its kin stay in the text."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-
-
-def _delimited(rows: list[tuple[int, list[str]]], where: str, sha256: str) -> Table:
-    while rows and not rows[-1][1]:
-        rows.pop()
-    if not rows:
-        raise _empty(where)
-    header = tuple(name.strip() for name in rows[0][1])
-    for line, cells in rows:
-        if len(cells) != len(header):
+def _delimited(content: Content, rows: _Rows) -> Table:
+    header: tuple[str, ...] | None = None
+    positions = array("q")
+    for line, cells in _without_last_blanks(rows(content)):
+        if header is None:
+            header = tuple(name.strip() for name in cells)
+        else:
+            positions.append(line)
+        if len(cells) != len(header) or not cells:
             raise DataError(
-                f"{where}, line {line}: {_fields(len(cells))} where the header has {len(header)}.",
-                found=" | ".join(cells)[:120] or "an empty line",
+                f"{content.where}, line {line}: {_fields(len(cells))} where the header has "
+                f"{len(header)}.",
+                found=_shown(cells),
                 remedy="Delete the line or give it the header's fields; in CSV, quote a text that "
                 "holds commas or line breaks.",
             )
-    body = rows[1:]
+    if header is None:
+        raise _empty(content.where)
+    names = header
 
-    def column(name: str) -> Sequence[object]:
-        at = header.index(name)
-        return [cells[at] for _, cells in body]
+    def column(name: str) -> Iterator[object]:
+        at = names.index(name)
+        body = (cells for _, cells in rows(content) if cells)
+        next(body)
+        return (cells[at] for cells in body)
 
-    return Table(where, header, column, [line for line, _ in body], sha256=sha256)
+    return Table(content.where, names, column, positions, sha256=content.sha256)
+
+
+def _without_last_blanks(
+    rows: Iterable[tuple[int, list[str]]],
+) -> Iterator[tuple[int, list[str]]]:
+    """The rows up to the last that has cells."""
+    blank: tuple[int, list[str]] | None = None
+    for row in rows:
+        if not row[1]:
+            blank = blank or row
+        elif blank is not None:
+            yield blank  # which is refused, so that no more of them are asked for
+        else:
+            yield row
+
+
+def _shown(cells: list[str]) -> str:
+    return " | ".join(cell[:120] for cell in cells[:120])[:120] or "an empty line"
 
 
 def _fields(count: int) -> str:
     return "1 field" if count == 1 else f"{count} fields"
 
 
-def _json_lines(text: str, where: str, sha256: str) -> Table:
-    rows: list[dict[str, object]] = []
-    positions: list[int] = []
-    lines = _lines(text)
-    while lines and not lines[-1].strip():
-        lines.pop()
-    for line, content in enumerate(lines, start=1):
-        try:
-            row: object = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise DataError(
-                f"{where}, line {line}: not valid JSON.",
-                found=content[:80] or "an empty line",
-                remedy="Write JSON Lines: one whole object on each line.",
-            ) from error
-        if not isinstance(row, dict):
-            raise DataError(
-                f"{where}, line {line}: not a JSON object.",
-                found=type(row).__name__,
-                remedy='Write JSON Lines: {"text": ..., "label": ...} on each line.',
-            )
-        rows.append(cast(dict[str, object], row))
+# ---- JSON Lines
+
+
+def _json_lines(content: Content) -> Table:
+    names: dict[str, None] = {}
+    positions = array("q")
+    for line, row in _objects(content):
+        names |= dict.fromkeys(row)
         positions.append(line)
-    if not rows:
-        raise _empty(where)
-    names = tuple(dict.fromkeys(name for row in rows for name in row))
-    return Table(
-        where, names, lambda name: [row.get(name) for row in rows], positions, sha256=sha256
-    )
+    if not positions:
+        raise _empty(content.where)
+
+    def column(name: str) -> Iterator[object]:
+        return (row.get(name) for _, row in _objects(content))
+
+    return Table(content.where, tuple(names), column, positions, sha256=content.sha256)
 
 
-def _parquet(raw: bytes, where: str, sha256: str) -> Table:
-    # Imported here: 0.1 s that no other format needs.
-    arrow: Any = importlib.import_module("pyarrow")
-    parquet: Any = importlib.import_module("pyarrow.parquet")
+def _objects(content: Content) -> Iterator[tuple[int, dict[str, object]]]:
+    """Physical line and object of each line, up to the last that is not blank."""
+    blank: int | None = None
+    for line, text in enumerate(content.lines(), start=1):
+        if text.isspace():
+            blank = blank or line
+            continue
+        yield line, _object(text if blank is None else "", blank or line, content.where)
+
+
+def _object(text: str, line: int, where: str) -> dict[str, object]:
     try:
-        file: Any = parquet.ParquetFile(arrow.BufferReader(raw))
-    except (arrow.ArrowException, OSError) as error:
+        row: object = json.loads(text, object_pairs_hook=_once_each)
+    except _TwiceError as error:
         raise DataError(
-            f"{where} is not a Parquet file that can be read.",
-            found=(str(error).splitlines() or [""])[0],
-            remedy="Write it again, for example with pandas' to_parquet.",
+            f"{where}, line {line}: the object has the key {str(error)[:60]!r} twice.",
+            remedy="Keep one of the two.",
         ) from error
-    rows = int(file.metadata.num_rows)
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"{where}, line {line}: not valid JSON.",
+            found=without_end(text)[:80] or "an empty line",
+            remedy="Write JSON Lines: one whole object on each line.",
+        ) from error
+    if not isinstance(row, dict):
+        raise DataError(
+            f"{where}, line {line}: not a JSON object.",
+            found=type(row).__name__,
+            remedy='Write JSON Lines: {"text": ..., "label": ...} on each line.',
+        )
+    return cast("dict[str, object]", row)
 
-    def column(name: str) -> Sequence[object]:
-        return cast(Sequence[object], file.read(columns=[name]).column(0).to_pylist())
 
-    names = tuple(str(name) for name in file.schema_arrow.names)
-    return Table(where, names, column, range(1, rows + 1), unit="row", sha256=sha256)
+class _TwiceError(Exception):
+    """An object names a key twice, of which JSON's readers would drop one in silence."""
+
+
+def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen = set[str]()
+        raise _TwiceError(next(key for key, _ in pairs if key in seen or seen.add(key)))
+    return found
 
 
 def _empty(where: str) -> DataError:

@@ -38,7 +38,7 @@ def assign_roles(names: Iterable[str], where: str) -> dict[Role, str]:
     if "train" not in roles:
         raise DataError(
             f"{where} has no training split.",
-            found=", ".join(names) or "nothing that weft reads",
+            found=", ".join(names)[:300] or "nothing that weft reads",
             remedy="Name the files train, validation (or dev) and test, as "
             f"{', '.join(FORMATS)}; or give a single file, which is then split.",
         )
@@ -46,8 +46,19 @@ def assign_roles(names: Iterable[str], where: str) -> dict[Role, str]:
 
 
 def files_of(folder: Path) -> dict[Role, Path]:
-    """Files of a folder by role."""
-    known = (path for path in folder.iterdir() if path.suffix.lower() in FORMATS)
-    found = sorted(path for path in known if path.is_file())
+    """Files of a folder by role.
+
+    Raises:
+        DataError: it cannot be read, or its files' names give no training split.
+    """
+    try:
+        known = (path for path in folder.iterdir() if path.suffix.lower() in FORMATS)
+        found = sorted(path for path in known if path.is_file())
+    except OSError as error:
+        raise DataError(
+            f"{folder} cannot be read.",
+            found=error.strerror or str(error),
+            remedy="Check the folder and its permissions.",
+        ) from error
     names = assign_roles([path.name for path in found], str(folder))
     return {role: folder / name for role, name in names.items()}

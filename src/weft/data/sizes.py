@@ -8,7 +8,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.errors import ConfigError, DataError
+from weft.errors import ConfigError, DataError, brief
+
+_MOST = 1000  # sizes of a ladder
+_DIGITS = 18  # of a number as typed: more is a slip of the keyboard
 
 
 def ladder(available: int) -> tuple[int, ...]:
@@ -67,6 +70,12 @@ def _geometric(first: int, last: int, count: int, name: str) -> list[int]:
             found=shown,
             remedy="write the smaller size first, e.g. 250:16000:7",
         )
+    if count > _MOST:
+        raise ConfigError(
+            f"{name}: a ladder has {_MOST:,} sizes at most",
+            found=shown,
+            remedy="ask for fewer, e.g. 250:16000:7",
+        )
     if count < 2:
         raise ConfigError(
             f"{name}: a ladder has both its ends, so its COUNT is 2 or more",
@@ -87,13 +96,38 @@ def _geometric(first: int, last: int, count: int, name: str) -> list[int]:
 
 def _whole(text: str, whole: str, name: str) -> int:
     plain = text.strip().replace("_", "")
-    if not (plain.isascii() and plain.isdecimal()):
+    if not _is_whole(plain):
         raise ConfigError(
             f"{name} takes whole numbers and ladders FROM:TO:COUNT",
-            found=repr(text.strip()) if text.strip() == whole else f"{text.strip()!r} in {whole!r}",
+            found=brief(text.strip())
+            if text.strip() == whole
+            else f"{brief(text.strip())} in {brief(whole)}",
             remedy=f"e.g. {name} 250,1000,4000 or {name} 250:16000:7",
         )
     return int(plain)
+
+
+def seeds_at_of(text: str) -> dict[int, int]:
+    """Numbers of seeds by size as typed, e.g. `56000:2` or `8000:5,56000:2`.
+
+    Raises:
+        ConfigError: a part is no such pair.
+    """
+    found: dict[int, int] = {}
+    for part in text.split(","):
+        size, _, seeds = (number.strip().replace("_", "") for number in part.partition(":"))
+        if not (_is_whole(size) and _is_whole(seeds)):
+            raise ConfigError(
+                "seeds_at takes whole numbers, SIZE:SEEDS",
+                found=brief(part.strip()),
+                remedy="e.g. seeds_at 8000:5,56000:2",
+            )
+        found[int(size)] = int(seeds)
+    return found
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= _DIGITS
 
 
 def balanced_part(counts: NDArray[np.int64]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 from weft.config import DataSettings
 from weft.data.assemble import assemble
@@ -13,7 +14,7 @@ from weft.data.hub import read_hub
 from weft.data.readers import FORMATS, read_bytes, read_file
 from weft.data.roles import Role, files_of
 from weft.data.table import Table
-from weft.errors import ConfigError, DataError
+from weft.errors import ConfigError, DataError, did_you_mean
 
 __all__ = ["Examples", "LabelledText", "load"]
 
@@ -40,21 +41,44 @@ def load(settings: DataSettings) -> LabelledText:
         return _demo(settings)
     if source == "sst2":
         return _sst2(settings)
-    path = Path(source).expanduser()
-    if path.is_file():
+    path, kind = _looked_up(source)
+    if kind == "file":
         table = read_file(path)
         return assemble(_safe(path.stem), {"train": table}, settings, f"Read from {path}.")
-    if path.is_dir():
+    if kind == "folder":
         tables = _read_folder(path)
         name = _safe(path.resolve().name)
         return assemble(name, tables, settings, f"Read from the folder {path}.")
     if not _HUB_NAME.fullmatch(source) or path.suffix.lower() in FORMATS or source[0] in "./~":
         raise DataError(
-            f"{source}: no such file or folder.",
+            f"{source[:200]}: no such file or folder"
+            f"{did_you_mean(source[:200], _near(path)) or '.'}",
             remedy="Check the path; or give 'demo', 'sst2' or a hub name such as "
             "nyu-mll/glue/sst2.",
         )
     return _hub(source, settings)
+
+
+def _looked_up(source: str) -> tuple[Path, Literal["file", "folder", None]]:
+    """The path that a source names, and what is there; a pipe or a device counts as a file, since
+    reading it says what is wrong with that."""
+    path = Path(source)
+    try:
+        path = path.expanduser()
+        if path.is_dir():
+            return path, "folder"
+        return path, "file" if source and path.exists() else None
+    except (OSError, RuntimeError, ValueError):  # too long, or of nobody's home
+        return path, None
+
+
+def _near(path: Path) -> list[str]:
+    """What a misspelled path may have meant: the presets, and what lies beside it."""
+    try:
+        beside = [str(path.with_name(one.name)) for one in path.parent.iterdir()]
+    except (OSError, ValueError):
+        beside = []
+    return ["demo", "sst2", *beside]
 
 
 def _demo(settings: DataSettings) -> LabelledText:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,8 +15,9 @@ class Table:
     """The file's path, or the hub's name and split, as errors show it."""
     names: tuple[str, ...]
     """Columns in the order of the file."""
-    column: Callable[[str], Sequence[object]]
-    """All cells of a column; read when asked for, because many are never needed."""
+    column: Callable[[str], Iterable[object]]
+    """All cells of a column, one after the other; read when asked for, because many are never
+    needed."""
     positions: Sequence[int]
     """1-based physical line on which each row begins, or its 1-based row number."""
     unit: Literal["line", "row"] = "line"

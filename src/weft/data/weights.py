@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.errors import ConfigError
+from weft.errors import ConfigError, brief
 
 _REMEDY = 'give "balanced", or a weight from 0 up for each class, e.g. {"spam": 5, "ham": 1}'
 
@@ -47,6 +47,21 @@ def class_weights(
     return None if alike else own
 
 
+def refuse_odd_weights(wanted: object) -> None:
+    """Refuses what is no weighting of classes, whatever these are.
+
+    Raises:
+        ConfigError: it is neither None, `balanced` nor a mapping to numbers from 0 up.
+    """
+    if wanted is None or wanted == "balanced":
+        return
+    if not isinstance(wanted, Mapping):
+        raise ConfigError("class_weight cannot be used", found=brief(wanted), remedy=_REMEDY)
+    for value in cast("Mapping[Any, Any]", wanted).values():
+        if not isinstance(value, Real) or not math.isfinite(value) or value < 0:
+            raise ConfigError("a class's weight is no number", found=brief(value), remedy=_REMEDY)
+
+
 def _by_class(
     wanted: Mapping[Any, float] | str,
     classes: NDArray[Any],
@@ -58,10 +73,8 @@ def _by_class(
         sums = np.bincount(labels, weights=weights, minlength=len(classes))
         present = np.count_nonzero(sums)
         return np.divide(sums.sum(), present * sums, out=np.zeros_like(sums), where=sums > 0)
-    given = cast("object", wanted)
-    if not isinstance(given, Mapping):
-        raise ConfigError("class_weight cannot be used", found=repr(given), remedy=_REMEDY)
-    by_class = cast("Mapping[Any, Any]", given)
+    refuse_odd_weights(wanted)
+    by_class = cast("Mapping[Any, Any]", wanted)
     names = cast("list[Any]", classes.tolist())
     strange = [name for name in by_class if name not in names]
     if strange and any(name not in by_class for name in names):
@@ -71,7 +84,4 @@ def _by_class(
             remedy=_REMEDY,
         )
     values = [by_class.get(name, 1.0) for name in names]
-    for value in values:
-        if not isinstance(value, Real) or not math.isfinite(value) or value < 0:
-            raise ConfigError("a class's weight is no number", found=str(value), remedy=_REMEDY)
     return np.asarray(values, dtype=np.float64)

@@ -158,9 +158,9 @@ def _of_target(said: Answer, target: float, outcome: Outcome) -> str:
     match outcome:
         case Needed(labels, low, high, at_most):
             least = "at most " if at_most else "about "
-            between = "" if low == high else f" ({_rounded(low, down=True)} to {_rounded(high)})"
+            between = "" if low == high else f" ({rounded(low, down=True)} to {rounded(high)})"
             return (
-                f"{wanted} needs {least}{_rounded(labels)} labels in all, validation "
+                f"{wanted} needs {least}{rounded(labels)} labels in all, validation "
                 f"included{between}."
             )
         case OutOfReach(ceiling):
@@ -171,7 +171,7 @@ def _of_target(said: Answer, target: float, outcome: Outcome) -> str:
         case Undecided("band", labels):
             return (
                 f"Whether {wanted} can be had is undecided: the forecast meets it near "
-                f"{_rounded(labels or 0)} labels, but its band still holds less at {end:,}, "
+                f"{rounded(labels or 0)} labels, but its band still holds less at {end:,}, "
                 "beyond which nothing is forecast."
             )
         case Undecided("short"):
@@ -207,7 +207,7 @@ def _gain(share: float) -> str:
     return f"\u2212{text}" if share < 0 and float(text) else text
 
 
-def _rounded(labels: int, *, down: bool = False) -> str:
+def rounded(labels: int, *, down: bool = False) -> str:
     """Two significant digits, as no forecast knows more: up, so that what is said suffices."""
     unit = 10 ** max(len(str(labels)) - 2, 0)
     return f"{(labels // unit if down else -(-labels // unit)) * unit:,}"

@@ -6,7 +6,7 @@ method against the reference, LoRA, at equal size. Holm's correction runs over a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -74,10 +74,23 @@ def compare(cells: Mapping[Place, Cell], reference: str = "lora", level: float =
         reference: the method that others are compared with.
         level: of the family: 0.95 holds the chance of any false difference to 5 %.
     """
+    return compare_pairs(cells, pairs(cells, reference), level)
+
+
+def compare_pairs(
+    cells: Mapping[Place, Cell], wanted: Iterable[tuple[Place, Place]], level: float = 0.95
+) -> Family:
+    """Compares the cells that are asked for, as one family.
+
+    Args:
+        cells: by method and size, all on the same n test examples.
+        wanted: pairs of cells, fixed before anything came out.
+        level: of the family.
+    """
     assert len({cell.correct.shape[1] for cell in cells.values()}) <= 1, "one test set for all"
     paired: list[tuple[Place, Place, tuple[int, ...], Difference]] = []
     lost: list[tuple[Place, Place]] = []
-    for first, second in pairs(cells, reference):
+    for first, second in wanted:
         seeds, rows, others = _shared(cells[first], cells[second])
         if seeds:
             paired.append((first, second, seeds, paired_difference(rows, others)))

@@ -14,7 +14,7 @@ from safetensors.torch import (
 from torch import Tensor
 
 from weft.errors import AdapterError
-from weft.export.tensors import portable, renamed
+from weft.export.tensors import portable, refuse_odd, renamed
 from weft.nn.bank import Bank
 from weft.nn.shapes import PREFIX
 
@@ -45,6 +45,7 @@ def read_biases(folder: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
         raise AdapterError(
             f"the biases in {folder} are damaged", found=str(error), remedy="train them again"
         ) from error
+    refuse_odd(tensors, str(folder / WEIGHTS))
     head = tuple(name.removesuffix(".weight") for name in tensors if name.endswith(".weight"))
     return renamed(tensors, "", PREFIX), head
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    ValidationError,
+    model_validator,
+)
 
 from weft.config import Method, Precision
-from weft.errors import AdapterError
+from weft.errors import AdapterError, listed
 
 FILE = "weft.json"
 MODEL_FILES = (
@@ -43,7 +50,7 @@ class BackboneCard(BaseModel):
     revision: str | None
     sha256: str
     pooling: Literal["cls", "mean"]
-    max_length: int
+    max_length: Annotated[int, Field(gt=0, le=10**9)]
     precision: Precision = "auto"
     """Of the products with which it was trained."""
 
@@ -82,6 +89,23 @@ class ModelCard(BaseModel):
     calibration: CalibrationCard | None = None
     """None: nothing was fitted, and probabilities are as the model gives them."""
 
+    @model_validator(mode="after")
+    def _of_one_model(self) -> Self:
+        """Holds what stands here against each other.
+
+        Raises:
+            ValueError: no model is like this.
+        """
+        if len(set(self.labels)) < max(len(self.labels), 2):
+            raise ValueError(f"labels are no two or more different names: {listed(self.labels)}")
+        if self.positive is not None and not 0 <= self.positive < len(self.labels):
+            raise ValueError(f"positive is {self.positive}, with {len(self.labels)} labels")
+        if (self.backbone is None) != (self.method == "tfidf"):
+            raise ValueError(
+                f"{self.method} with{'out' if self.backbone is None else ''} an encoder"
+            )
+        return self
+
 
 def write(folder: Path, card: ModelCard) -> None:
     """Writes `weft.json` into the folder."""
@@ -97,13 +121,15 @@ def read(folder: Path) -> ModelCard:
     path = folder / FILE
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-        schema = int(raw["schema_version"])
+        schema = raw["schema_version"]
+        if type(schema) is not int or schema < 1:
+            raise ValueError(f"schema_version is {schema!r}")
     except FileNotFoundError as error:
         raise AdapterError(
             f"{folder} holds no saved model: there is no {FILE}",
             remedy="name a folder that weft wrote (STUDY/runs/RUN/adapter), or STUDY:best",
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise AdapterError(
             f"{path} cannot be read", found=str(error), remedy="save the model again"
         ) from error
@@ -118,5 +144,12 @@ def read(folder: Path) -> ModelCard:
         return ModelCard.model_validate(raw)
     except ValidationError as error:
         raise AdapterError(
-            f"{path} is damaged", found=str(error.errors()[0]["msg"]), remedy="save the model again"
+            f"{path} is damaged",
+            found="; ".join(_fault(item["loc"], item["msg"]) for item in error.errors()[:5]),
+            remedy="save the model again",
         ) from error
+
+
+def _fault(place: tuple[int | str, ...], said: str) -> str:
+    where = ".".join(map(str, place))
+    return f"{where}: {said}" if where else said.removeprefix("Value error, ")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from weft.errors import AdapterError
+from weft.errors import AdapterError, listed
 
 FILE = "classifier.json"
 SCHEMA = 1
@@ -32,16 +32,27 @@ class Manners(BaseModel):
     """What the labels in `weft.json` are read as."""
     parameters: dict[str, Any] = {}
     """Of the constructor, those that JSON can hold."""
-    class_weight: list[tuple[Any, float]] | None = None
+    class_weight: list[tuple[str | int | float | bool, float]] | None = None
     """Apart from the others, since JSON's keys are strings alone."""
 
     def classes(self, names: Sequence[str]) -> NDArray[Any]:
-        """(C,) labels in the kind that they were given in."""
+        """(C,) labels in the kind that they were given in.
+
+        Raises:
+            AdapterError: a name is none of that kind.
+        """
         kind = _KINDS[self.labels]
-        if kind is bool:
-            return np.asarray([name == "True" for name in names])
-        values = list(names) if kind is object else [kind(name) for name in names]
-        return np.asarray(values, dtype=kind)
+        try:
+            if kind is bool:
+                return np.asarray([("False", "True").index(name) == 1 for name in names])
+            values = list(names) if kind is object else [kind(name) for name in names]
+            return np.asarray(values, dtype=kind)
+        except (ValueError, OverflowError) as error:
+            raise AdapterError(
+                f"{FILE} says that the labels are of kind {self.labels}, and they are not",
+                found=listed(names, 6),
+                remedy=f"save the model again, or delete {FILE}: labels are strings without it",
+            ) from error
 
 
 def write(folder: Path, classes: NDArray[Any], parameters: Mapping[str, Any]) -> None:
@@ -68,20 +79,29 @@ def read(folder: Path) -> Manners:
     if not path.is_file():
         return Manners()
     try:
-        made = Manners.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raw: Any = json.loads(path.read_text(encoding="utf-8"))
+        schema: Any = raw["schema_version"]
+        if type(schema) is int and schema > SCHEMA:
+            raise AdapterError(
+                f"{path} was written by a newer weft",
+                found=f"schema {schema}; this weft reads up to {SCHEMA}",
+                remedy="pip install --upgrade weft",
+            )
+        made = Manners.model_validate(raw)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise AdapterError(
             f"{path} cannot be read",
-            found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            found=_said(error),
             remedy="save the model again, or delete that file: labels are strings without it",
         ) from error
-    if made.schema_version > SCHEMA:
-        raise AdapterError(
-            f"{path} was written by a newer weft",
-            found=f"schema {made.schema_version}; this weft reads up to {SCHEMA}",
-            remedy="pip install --upgrade weft",
-        )
     return made
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def _item(value: Any) -> Any:

@@ -24,7 +24,7 @@ from transformers.utils import logging
 
 from weft.errors import AdapterError
 from weft.export.peft import HEAD
-from weft.export.tensors import portable, renamed
+from weft.export.tensors import portable, refuse_odd, renamed
 from weft.nn.backbone import Backbone
 from weft.nn.bank import Bank
 from weft.nn.shapes import PREFIX
@@ -91,4 +91,5 @@ def restore_head(bank: Bank, folder: Path) -> None:
         raise AdapterError(
             f"the head in {folder} is damaged", found=str(error), remedy="train the model again"
         ) from error
+    refuse_odd(head, str(folder / HEAD))
     bank.load_state(0, head)

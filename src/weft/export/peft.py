@@ -19,15 +19,15 @@ from safetensors.torch import (
     load_file,  # pyright: ignore[reportUnknownVariableType]  (its PathLike is bare)
     save_file,  # pyright: ignore[reportUnknownVariableType]  (its PathLike is bare)
 )
-from torch import Tensor
+from torch import Tensor, nn
 
 from weft.config import LoraSettings
 from weft.errors import AdapterError
 from weft.export.card import BackboneCard
-from weft.export.tensors import portable, renamed
+from weft.export.tensors import portable, refuse_odd, renamed
 from weft.nn.backbone import Backbone
 from weft.nn.bank import Bank
-from weft.nn.shapes import PREFIX
+from weft.nn.shapes import PREFIX, shapes_of
 
 CONFIG, WEIGHTS, HEAD = "adapter_config.json", "adapter_model.safetensors", "head.safetensors"
 _MINILM_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
@@ -38,6 +38,7 @@ _UNTRAINED = (  # settings of PEFT's that ask for more than plain LoRA
     *("eva_config", "corda_config"),
 )
 GIVEN = "the given LoraConfig"
+_A, _B = ".lora_A.weight", ".lora_B.weight"
 _PEFT_HEADS = {"classifier", "score"}  # what PEFT itself trains and saves of a classifier
 
 
@@ -137,7 +138,7 @@ def read_adapter(folder: Path) -> SavedAdapter:
             + (pickled if (folder / "adapter_model.bin").exists() else ""),
             remedy="name a folder with adapter_config.json and adapter_model.safetensors",
         ) from error
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
         raise AdapterError(
             f"the adapter in {folder} is damaged", found=str(error), remedy="save it again"
         ) from error
@@ -149,10 +150,12 @@ def read_adapter(folder: Path) -> SavedAdapter:
             found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
             remedy="save the adapter again",
         ) from error
+    refuse_odd(state, str(folder))
+    _refuse_shapes(state, lora.r, folder)
     whole = [name for name in state if ".lora_" not in name]
-    last = [name for name in whole if name.endswith(".weight")]
+    last = [name for name in whole if name.endswith(".weight") and state[name].ndim == 2]
     heads = [name for name in last if name[len(PREFIX) :].split(".")[0] in _PEFT_HEADS]
-    heads = heads or [name for name in last if state[name].dim() == 2]  # by another name
+    heads = heads or last  # by another name
     if not heads:
         raise AdapterError(
             f"the adapter in {folder} has no classification head",
@@ -167,6 +170,25 @@ def read_adapter(folder: Path) -> SavedAdapter:
         mean=mean,
         head=tuple(name[len(PREFIX) :].removesuffix(".weight") for name in last),
     )
+
+
+def _refuse_shapes(state: Mapping[str, Tensor], rank: int, folder: Path) -> None:
+    """Refuses tensors that are not of the rank that the config names, before room is made for them.
+
+    Raises:
+        AdapterError: names the first of them.
+    """
+    for name, tensor in state.items():
+        side = 0 if ".lora_A." in name else 1
+        low = tensor.ndim == 2 and tensor.shape[side] == rank
+        if (".lora_" in name and not low) or (
+            name.endswith(".weight") and tensor.ndim not in (1, 2)
+        ):
+            raise AdapterError(
+                f"the weights in {folder} are not those of its {CONFIG}, which names rank {rank}",
+                found=f"{name[:120]} of shape {tuple(tensor.shape)}",
+                remedy="save the adapter again",
+            )
 
 
 def _output_layer(heads: list[str], state: Mapping[str, Tensor]) -> str:
@@ -219,13 +241,45 @@ def restore(bank: Bank, slot: int, saved: SavedAdapter, where: str) -> None:
         AdapterError: its tensors are not those that this backbone needs.
     """
     wanted = {name: tuple(tensor.shape) for name, tensor in bank.state(slot).items()}
+    _fits(saved, wanted, bank.backbone, where)
+    with torch.no_grad():
+        bank.load_state(slot, saved.state)
+
+
+def merge(backbone: Backbone, saved: SavedAdapter, where: str) -> dict[str, Tensor]:
+    """Adds a saved adapter's low-rank updates to the frozen weights, for a model of one adapter
+    that only predicts: no product more than the encoder's own.
+
+    Args:
+        backbone: its weights are changed in place.
+
+    Returns:
+        What is left to put into a bank's slot: the head.
+
+    Raises:
+        AdapterError: its tensors are not those that this backbone needs.
+        ConfigError: the encoder has no layer of a name that the adapter asks for.
+    """
+    model = cast("nn.Module", backbone.model)
+    _fits(saved, shapes_of(model, saved.lora, backbone.fresh), backbone, where)
+    head = dict(saved.state)
+    for name in [name for name in saved.state if name.endswith(_A)]:
+        a, b = head.pop(name), head.pop(name.removesuffix(_A) + _B)
+        layer = model.get_submodule(name.removeprefix(PREFIX).removesuffix(_A))
+        weight = cast("nn.Linear", layer).weight
+        update = b.double() @ a.double() * (saved.lora.lora_alpha / saved.lora.r)
+        weight.data = (weight.double() + update).to(weight.dtype)
+    return head
+
+
+def _fits(
+    saved: SavedAdapter, wanted: Mapping[str, tuple[int, ...]], backbone: Backbone, where: str
+) -> None:
     given = {name: tuple(tensor.shape) for name, tensor in saved.state.items()}
     if wanted != given:
         odd = sorted(set(wanted.items()) ^ set(given.items()))
         raise AdapterError(
-            f"{where} does not fit the backbone {bank.backbone.source.name}",
+            f"{where} does not fit the backbone {backbone.source.name}",
             found="; ".join(f"{name} {shape}" for name, shape in odd[:3]),
             remedy="give the backbone that it was trained on with --backbone",
         )
-    with torch.no_grad():
-        bank.load_state(slot, saved.state)

@@ -12,7 +12,7 @@ from torch import Tensor
 from weft.config import BankSettings, Recipe
 from weft.export import card
 from weft.export.peft import backbone_card
-from weft.methods.base import Done, Item, Materials, MethodEvent
+from weft.methods.base import Before, Done, Item, Materials, MethodEvent
 from weft.nn.bank import Bank
 from weft.randomness import seed_for
 from weft.training.events import RunEnd
@@ -54,9 +54,11 @@ def judges(materials: Materials, bank: Bank) -> Judges:
     )
 
 
-def slots(settings: BankSettings, items: Sequence[Item], since: Snapshot | None) -> int:
+def slots(settings: BankSettings, items: Sequence[Item], before: Before) -> int:
     """How many slots the bank gets; to go on, as many as it had: what is grouped depends on it."""
-    return min(settings.slots, len(items)) if since is None else since.slots
+    if before.snapshot is not None:
+        return before.snapshot.slots
+    return min(before.slots or settings.slots, len(items))
 
 
 def job(materials: Materials, method: str, recipe: Recipe, item: Item) -> Job:

@@ -16,6 +16,7 @@ from weft.config import BackboneSettings, StudyConfig
 from weft.data.examples import Examples
 from weft.data.splits import Splits
 from weft.nn.backbone import Backbone, load
+from weft.nn.fitness import refuse_unknown
 from weft.nn.source import Source, pooling_of
 from weft.text.tokens import Pool, Tokens
 from weft.training.events import EpochEnd, RunBegin, RunFailed, Settled, Stepped
@@ -61,6 +62,8 @@ class Before:
     is computed for these too, so that it comes out as it would have without a break."""
     snapshot: Snapshot | None = None
     """Where the others stand; None: they have not begun."""
+    slots: int | None = None
+    """How many runs a bank trains at once, where it is not as the settings say."""
 
 
 NOTHING = Before()
@@ -163,8 +166,16 @@ class Materials:
 
     @cached_property
     def validation(self) -> Tokens:
-        """The examples that select."""
-        return self._tokens(self.splits.validation)
+        """The examples that select.
+
+        Raises:
+            BackboneError: the encoder's tokenizer knows almost none of their words.
+        """
+        tokens = self._tokens(self.splits.validation)
+        assert self._source is not None
+        assert self._tokenizer is not None
+        refuse_unknown(self._source.name, self._tokenizer[0], tokens.ids)
+        return tokens
 
     @cached_property
     def test(self) -> Tokens:

@@ -27,7 +27,7 @@ class Bitfit:
     def run(self, items: Sequence[Item], before: Before = NOTHING) -> Iterator[MethodEvent]:
         """Biases begin as the checkpoint's."""
         materials, settings = self._materials, self._materials.config.bank
-        slots = banked.slots(settings, items, before.snapshot)
+        slots = banked.slots(settings, items, before)
         bank = Bank(materials.backbone(), "biases", slots, device=settings.device)
         yield from banked.run(materials, bank, items, self._job, self._save, {}, before.snapshot)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -28,6 +28,22 @@ class Linear:
         logits -= logits.max(axis=1, keepdims=True)
         odds = np.exp(logits)
         return odds / odds.sum(axis=1, keepdims=True)
+
+
+def linear_of(tensors: Mapping[str, NDArray[Any]]) -> Linear:
+    """The classifier whose `weight` and `bias` were saved.
+
+    Raises:
+        KeyError: one is missing.
+        ValueError: they are not those of one classifier, or hold what is no finite number.
+    """
+    weight, bias = tensors["weight"], tensors["bias"]
+    if weight.ndim != 2 or bias.shape != weight.shape[:1]:
+        raise ValueError(f"weight of shape {weight.shape} and bias of shape {bias.shape}")
+    for part in (weight, bias):
+        if part.dtype.kind != "f" or not np.isfinite(part).all():
+            raise ValueError("weights that are no finite numbers")
+    return Linear(weight, bias)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ class Lora:
     def run(self, items: Sequence[Item], before: Before = NOTHING) -> Iterator[MethodEvent]:
         """Each adapter is saved as PEFT saves it."""
         materials, config = self._materials, self._materials.settings(items)
-        slots = banked.slots(config.bank, items, before.snapshot)
+        slots = banked.slots(config.bank, items, before)
         bank = Bank(materials.backbone(), config.lora, slots, device=config.bank.device)
         extra = {"peft_total": bank.peft_total}
         yield from banked.run(materials, bank, items, self._job, self._save, extra, before.snapshot)

@@ -16,8 +16,9 @@ from weft.methods.base import Materials, Probabilities
 from weft.methods.probe import features, fit_head
 from weft.nn.bank import Bank
 from weft.randomness import generator_for, seed_for
-from weft.training.events import RunEnd, RunFailed
+from weft.training.events import RunEnd, RunFailed, Settled
 from weft.training.inference import Packed, logits_of, probabilities
+from weft.training.kept import Kept
 from weft.training.loop import train
 from weft.training.slots import Job
 
@@ -38,7 +39,11 @@ def folds_of(labels: NDArray[np.int64], folds: int, name: str) -> NDArray[np.int
 
 
 def out_of_sample(
-    method: Folded, materials: Materials, folds: int, watch: Callable[[object], None]
+    method: Folded,
+    materials: Materials,
+    folds: int,
+    watch: Callable[[object], None],
+    kept: Kept | None = None,
 ) -> Probabilities:
     """(B, C) of the whole pool of the materials, by K models that each leave one fold out.
 
@@ -48,6 +53,7 @@ def out_of_sample(
     Args:
         folds: K, from 2 to the size of the pool.
         watch: told of the training events.
+        kept: where adapters go on from, and leave their state; None: they begin anew.
 
     Raises:
         TrainingError: a run broke, so that its fold has no probabilities.
@@ -55,14 +61,20 @@ def out_of_sample(
     labels = materials.splits.pool.labels
     fold = folds_of(labels, folds, materials.splits.name)
     found = np.zeros((len(labels), len(materials.labels)))
-    compute = _by_lora if method == "lora" else _by_probe
-    for number, rows in compute(materials, fold, watch).items():
+    if method == "lora":
+        each = _by_lora(materials, fold, watch, kept)
+    else:
+        each = _by_probe(materials, fold)
+    for number, rows in each.items():
         found[fold == number] = rows
     return found
 
 
 def _by_lora(
-    materials: Materials, fold: NDArray[np.int64], watch: Callable[[object], None]
+    materials: Materials,
+    fold: NDArray[np.int64],
+    watch: Callable[[object], None],
+    kept: Kept | None,
 ) -> dict[int, Probabilities]:
     """All folds train in one bank; what each leaves out is read when the last one has ended."""
     config, splits = materials.config, materials.splits
@@ -74,8 +86,9 @@ def _by_lora(
         seed = seed_for("fold", splits.name, len(fold), number)
         tokens, labels = materials.pool.part(index), splits.pool.labels[index]
         jobs.append(Job(f"fold {number + 1}", seed, tokens, labels, config.recipe))
-    states: dict[str, Mapping[str, Tensor]] = {}
-    for event in train(bank, jobs, banked.judges(materials, bank), config.bank):
+    since, before = (None, {}) if kept is None else kept.load()
+    states: dict[str, Mapping[str, Tensor]] = {**before}
+    for event in train(bank, jobs, banked.judges(materials, bank), config.bank, since):
         if isinstance(event, RunFailed):
             raise TrainingError(
                 f"{event.run_id} of {len(numbers)} could not be trained.",
@@ -85,6 +98,8 @@ def _by_lora(
         if isinstance(event, RunEnd):
             states[event.run_id] = event.state
         watch(event)
+        if isinstance(event, Settled) and kept is not None:
+            kept.settle(event, states)
     found: dict[int, Probabilities] = {}
     for number, job in zip(numbers, jobs, strict=True):
         # one slot after the other: while others train, theirs must not be written to
@@ -94,11 +109,8 @@ def _by_lora(
     return found
 
 
-def _by_probe(
-    materials: Materials, fold: NDArray[np.int64], watch: Callable[[object], None]
-) -> dict[int, Probabilities]:
+def _by_probe(materials: Materials, fold: NDArray[np.int64]) -> dict[int, Probabilities]:
     """Features are computed once; a logistic regression is fitted for each fold."""
-    del watch
     config = materials.config
     device = config.bank.device
     bank = Bank(materials.backbone(), config.lora, 1, device=device, trains=False)

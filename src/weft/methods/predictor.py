@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from weft.config import BackboneSettings, LoraSettings
 from weft.data.examples import Examples
-from weft.errors import AdapterError
+from weft.errors import AdapterError, did_you_mean, listed
 from weft.evidence.calibration.temperature import apply
 from weft.export import card
 from weft.export.bitfit import read_biases, restore_biases
 from weft.export.merged import restore_head
-from weft.export.peft import CONFIG, SavedAdapter, backbone_card, read_adapter, restore
+from weft.export.peft import CONFIG, SavedAdapter, backbone_card, merge, read_adapter
 from weft.methods import probe, tfidf
 from weft.nn.backbone import Backbone, load
 from weft.nn.bank import Bank
 from weft.nn.shapes import Update
-from weft.nn.source import find
+from weft.nn.source import Source, find, is_folder
 from weft.text.tokens import tokenize
 from weft.training.inference import Packed, logits_of, pooled_of, probabilities
 
@@ -64,16 +66,18 @@ def load_predictor(folder: Path, backbone: str | None = None) -> Predictor:
         AdapterError: the folder holds no model, or it does not fit the backbone.
         BackboneError: its encoder cannot be had.
     """
-    if not folder.is_dir():
+    if not is_folder(str(folder)):
         raise AdapterError(
-            f"there is no folder {folder}",
-            remedy="name a model's folder, or a study's: STUDY:best or STUDY:RUN",
+            f"there is no folder {str(folder)[:200]}",
+            remedy="name a model's folder, or a study's: STUDY:best or STUDY:RUN"
+            f"{did_you_mean(str(folder)[:200], _beside(folder))}",
         )
     if not (folder / card.FILE).exists() and (folder / CONFIG).exists():
         return _foreign(folder, backbone)
     saved = card.read(folder)
     if saved.method == "tfidf":
         vectoriser, linear = tfidf.read_model(folder)
+        same_labels(saved, len(linear.weight), folder)
         return Predictor(
             saved, lambda texts: linear.probabilities(vectoriser.transform(tfidf.documents(texts)))
         )
@@ -88,22 +92,35 @@ def load_predictor(folder: Path, backbone: str | None = None) -> Predictor:
         precision=saved.backbone.precision,
     )
     if saved.method == "probe":
-        bank = _bank(settings, len(saved.labels), LoraSettings())
-        same_weights(saved, bank.backbone, folder)
         head = probe.read_head(folder)
+        same_labels(saved, len(head.weight), folder)
+        bank = _bank(settings, len(saved.labels), LoraSettings(), own=(saved, folder))
+        hidden = int(cast("Any", bank.backbone.config).hidden_size)
+        if head.weight.shape[1] != hidden:
+            raise AdapterError(
+                f"the probe in {folder} does not fit the backbone {bank.backbone.source.name}",
+                found=f"{head.weight.shape[1]} features; the encoder has {hidden}",
+                remedy="give the backbone that it was trained on with --backbone",
+            )
         return Predictor(
             saved, lambda texts: head.probabilities(pooled_of(bank, 0, _packed(bank, texts)))
         )
     if saved.method == "bitfit":
         state, head = read_biases(folder)
-        bank = _bank(settings, len(saved.labels), "biases", head)
-        same_weights(saved, bank.backbone, folder)
+        bank = _bank(settings, len(saved.labels), "biases", head, own=(saved, folder))
         restore_biases(bank, state, str(folder))
         return _of_slot(saved, bank)
     adapter = read_adapter(folder)
-    bank = _bank(settings, len(saved.labels), adapter.lora, adapter.head)
-    same_weights(saved, bank.backbone, folder)
-    return _of_adapter(saved, bank, adapter, folder)
+    same_labels(saved, adapter.classes, folder)
+    encoder = _encoder(settings, len(saved.labels), adapter.head, own=(saved, folder))
+    return _of_adapter(saved, encoder, adapter, folder)
+
+
+def _beside(folder: Path) -> list[str]:
+    try:
+        return [str(folder.with_name(one.name)) for one in folder.parent.iterdir() if one.is_dir()]
+    except (OSError, ValueError):
+        return []
 
 
 def _whole(saved: card.ModelCard, folder: Path, backbone: str | None) -> Predictor:
@@ -121,7 +138,7 @@ def _whole(saved: card.ModelCard, folder: Path, backbone: str | None) -> Predict
         max_length=saved.backbone.max_length,
         precision=saved.backbone.precision,
     )
-    bank = _bank(settings, len(saved.labels), "head")
+    bank = _bank(settings, len(saved.labels), "head", whole=True)
     restore_head(bank, folder)
     return _of_slot(saved, bank)
 
@@ -129,26 +146,40 @@ def _whole(saved: card.ModelCard, folder: Path, backbone: str | None) -> Predict
 def _foreign(folder: Path, backbone: str | None) -> Predictor:
     adapter = read_adapter(folder)
     name = backbone or adapter.base
+    if backbone is None and ".." in PurePath(name).parts:
+        raise AdapterError(
+            f"the adapter in {folder} names an encoder outside of any folder that it may know",
+            found=name[:200],
+            remedy="name its encoder with --backbone",
+        )
     if not name:
         raise AdapterError(
             f"the adapter in {folder} does not say which encoder it belongs to",
             remedy="name it with --backbone",
         )
-    bank = _bank(
-        BackboneSettings(name=name, pooling="cls"), adapter.classes, adapter.lora, adapter.head
-    )
-    names = getattr(bank.backbone.config, "id2label", {})
+    settings = BackboneSettings(name=name, pooling="cls")
+    encoder = load(find(settings), settings, adapter.classes, adapter.head)
+    names = cast("dict[object, object]", getattr(encoder.config, "id2label", None) or {})
     labels = tuple(str(names.get(k, f"LABEL_{k}")) for k in range(adapter.classes))
-    made = card.ModelCard(
-        method="lora", labels=labels, positive=None, backbone=backbone_card(bank.backbone)
-    )
-    return _of_adapter(made, bank, adapter, folder)
+    try:
+        made = card.ModelCard(
+            method="lora", labels=labels, positive=None, backbone=backbone_card(encoder)
+        )
+    except ValidationError as error:
+        raise AdapterError(
+            f"the labels of {encoder.source.name} do not fit the adapter in {folder}",
+            found=listed(labels, 6),
+            remedy="mend id2label in the encoder's config.json, one name a class",
+        ) from error
+    return _of_adapter(made, encoder, adapter, folder)
 
 
 def _of_adapter(
-    saved: card.ModelCard, bank: Bank, adapter: SavedAdapter, folder: Path
+    saved: card.ModelCard, encoder: Backbone, adapter: SavedAdapter, folder: Path
 ) -> Predictor:
-    restore(bank, 0, adapter, str(folder))
+    head = merge(encoder, adapter, str(folder))
+    bank = Bank(encoder, "head", slots=1, trains=False)
+    bank.load_state(0, head)
     return _of_slot(saved, bank)
 
 
@@ -157,10 +188,37 @@ def _of_slot(saved: card.ModelCard, bank: Bank) -> Predictor:
 
 
 def _bank(
-    settings: BackboneSettings, classes: int, update: Update, head: tuple[str, ...] = ()
+    settings: BackboneSettings,
+    classes: int,
+    update: Update,
+    head: tuple[str, ...] = (),
+    *,
+    own: tuple[card.ModelCard, Path] | None = None,
+    whole: bool = False,
 ) -> Bank:
-    backbone = load(find(settings), settings, classes, head)
-    return Bank(backbone, update, slots=1, trains=False)
+    """A bank of one slot over the encoder that the settings name; see `_encoder`."""
+    encoder = _encoder(settings, classes, head, own=own, whole=whole)
+    return Bank(encoder, update, slots=1, trains=False)
+
+
+def _encoder(
+    settings: BackboneSettings,
+    classes: int,
+    head: tuple[str, ...],
+    *,
+    own: tuple[card.ModelCard, Path] | None,
+    whole: bool = False,
+) -> Backbone:
+    """The encoder that the settings name.
+
+    Args:
+        own: card and folder of the model, whose encoder this must be.
+        whole: whether the encoder's folder holds a trained head.
+    """
+    source = find(settings)
+    if own is not None:
+        same_weights(*own, source)  # before anything of it is loaded
+    return load(source, settings, classes, head, whole=whole)
 
 
 def _packed(bank: Bank, texts: Examples) -> Packed:
@@ -169,17 +227,30 @@ def _packed(bank: Bank, texts: Examples) -> Packed:
     return Packed.of(tokens, bank)
 
 
-def same_weights(saved: card.ModelCard, backbone: Backbone, folder: Path) -> None:
+def same_labels(saved: card.ModelCard, classes: int, folder: Path) -> None:
+    """Refuses a model whose weights tell another number of classes apart than its card names.
+
+    Raises:
+        AdapterError: they do.
+    """
+    if len(saved.labels) != classes:
+        raise AdapterError(
+            f"the model in {folder} has other labels than its weights",
+            found=f"{len(saved.labels)} labels, {listed(saved.labels, 6)}; weights for {classes}",
+            remedy="save the model again: its weights and its weft.json are not of one training",
+        )
+
+
+def same_weights(saved: card.ModelCard, folder: Path, source: Source) -> None:
     """Refuses an encoder that is not the one a model was trained on.
 
     Raises:
         AdapterError: its weights are others.
     """
     assert saved.backbone is not None
-    if saved.backbone.sha256 != backbone.sha256:
+    if saved.backbone.sha256 != source.sha256:
         raise AdapterError(
-            f"the model in {folder} was trained on other weights than those of "
-            f"{backbone.source.name}",
-            found=f"sha256 {backbone.sha256[:12]}; trained on {saved.backbone.sha256[:12]}",
+            f"the model in {folder} was trained on other weights than those of {source.name}",
+            found=f"sha256 {source.sha256[:12]}; trained on {saved.backbone.sha256[:12]}",
             remedy="give the encoder that it was trained on with --backbone",
         )

@@ -20,7 +20,7 @@ from weft.errors import AdapterError
 from weft.export import card
 from weft.export.peft import backbone_card
 from weft.methods.base import NOTHING, Before, Done, Item, Materials, MethodEvent
-from weft.methods.logistic import GRID, Fit, Linear, choose, penalties
+from weft.methods.logistic import GRID, Fit, Linear, choose, linear_of, penalties
 from weft.nn.backbone import Backbone
 from weft.nn.bank import Bank
 from weft.text.tokens import Tokens
@@ -131,9 +131,8 @@ def read_head(folder: Path) -> Linear:
         AdapterError: its file is missing or damaged.
     """
     try:
-        tensors = load_file(folder / WEIGHTS)
-        return Linear(tensors["weight"], tensors["bias"])
-    except (OSError, KeyError, SafetensorError) as error:
+        return linear_of(load_file(folder / WEIGHTS))
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise AdapterError(
             f"the probe in {folder} is damaged", found=str(error), remedy="train it again"
         ) from error

@@ -20,8 +20,8 @@ from weft.data.examples import Examples
 from weft.errors import AdapterError
 from weft.export import card
 from weft.methods.base import NOTHING, Before, Done, Item, Materials, MethodEvent
-from weft.methods.logistic import Linear, choose, penalties
-from weft.training.events import RunBegin
+from weft.methods.logistic import Linear, choose, linear_of, penalties
+from weft.training.events import RunBegin, RunFailed
 
 WEIGHTS, VOCABULARY = "tfidf.safetensors", "vocabulary.json"
 
@@ -42,7 +42,15 @@ class Tfidf:
             began = time.perf_counter()
             train = splits.train(item.size, item.seed)
             vectoriser = _vectoriser()
-            matrix = vectoriser.fit_transform(documents(train))
+            try:
+                matrix = vectoriser.fit_transform(documents(train))
+            except ValueError:  # no word in any text
+                yield RunFailed(
+                    item.run_id,
+                    "TF-IDF counts words of two letters or more, and there is none in any of the "
+                    f"{item.size:,} training texts: leave tfidf out of the methods",
+                )
+                continue
             seen, unseen = vectoriser.transform(validation), vectoriser.transform(test)
             fit = choose(
                 matrix,
@@ -105,15 +113,23 @@ def read_model(folder: Path) -> tuple[Any, Linear]:
     """
     try:
         tensors = load_file(folder / WEIGHTS)
-        words = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
+        words: Any = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
+        linear, idf = linear_of(tensors), tensors["idf"]
+        if idf.shape != linear.weight.shape[1:] or not np.isfinite(idf).all():
+            raise ValueError(f"idf of shape {idf.shape} for a weight of {linear.weight.shape}")
+        if sorted(words.values()) != list(range(len(idf))):
+            raise ValueError(f"{VOCABULARY} does not number the {len(idf)} words of the weights")
         vectoriser = _vectoriser()
         vectoriser.vocabulary = words
-        vectoriser.idf_ = tensors["idf"]
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        vectoriser.idf_ = idf
+    except (
+        *(OSError, ValueError, KeyError, TypeError, AttributeError),  # of what is no mapping
+        *(RecursionError, SafetensorError),
+    ) as error:
         raise AdapterError(
             f"the TF-IDF model in {folder} is damaged", found=str(error), remedy="train it again"
         ) from error
-    return vectoriser, Linear(tensors["weight"], tensors["bias"])
+    return vectoriser, linear
 
 
 def _vectoriser() -> Any:

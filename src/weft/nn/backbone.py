@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 from transformers import (
     AutoModel,
@@ -23,8 +22,9 @@ from transformers.utils import logging
 from weft.config import BackboneSettings
 from weft.errors import AdapterError, BackboneError, ConfigError
 from weft.machine import fast_bf16
-from weft.nn.anatomy import head_modules, linear_layers, position_offset
+from weft.nn.anatomy import encoder_name, head_modules, linear_layers
 from weft.nn.attention import register
+from weft.nn.fitness import max_length_of, refuse_tokenizer, refuse_weights
 from weft.nn.mean import MeanClassifier
 from weft.nn.source import Source
 
@@ -34,7 +34,6 @@ DTYPES: dict[str, torch.dtype] = {
     "float32": torch.float32,
     "float64": torch.float64,
 }
-_LONGEST = 512  # tokens; what the default max_length never exceeds
 
 
 @dataclass(frozen=True)
@@ -57,16 +56,23 @@ class Backbone:
 
 
 def load(
-    source: Source, settings: BackboneSettings, classes: int, head: tuple[str, ...] = ()
+    source: Source,
+    settings: BackboneSettings,
+    classes: int,
+    head: tuple[str, ...] = (),
+    *,
+    whole: bool = False,
 ) -> Backbone:
     """Loads tokenizer, encoder and head; weights that the checkpoint lacks are the head's.
 
     Args:
         head: further modules that are trained whole, as a saved adapter names them.
+        whole: whether it is a trained classifier, so that its head must come with weights.
 
     Raises:
         BackboneError: the encoder cannot be read, is incomplete, or has no fast tokenizer.
-        AdapterError: `head` names modules that the model has not.
+        AdapterError: `head` names modules that the model has not; or the head of a whole model has
+            no weights, or is of another number of classes.
     """
     register()
     options: dict[str, Any] = {
@@ -86,27 +92,10 @@ def load(
                 "tuple[PreTrainedModel, dict[str, Any]]",
                 kind.from_pretrained(source.folder, **options),
             )
-        tokenizer = cast("Any", AutoTokenizer).from_pretrained(source.folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
-        raise BackboneError(
-            f"{source.name} cannot be loaded as a text encoder",
-            found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
-            remedy="name a whole checkpoint of an encoder that transformers can load; fetch or "
-            "save a damaged one again",
-        ) from error
-    # transformers makes an empty tokenizer, special tokens only, where a folder has none
-    if len(tokenizer) <= len(tokenizer.all_special_tokens):
-        raise BackboneError(
-            f"{source.name} has no tokenizer: every word would be unknown",
-            remedy="save the encoder's own beside it: "
-            "AutoTokenizer.from_pretrained(ORIGINAL).save_pretrained(FOLDER)",
-        )
-    if not tokenizer.is_fast:
-        raise BackboneError(
-            f"{source.name} has no fast tokenizer",
-            remedy="save one beside the model: AutoTokenizer.from_pretrained(..., use_fast=True)"
-            ".save_pretrained(FOLDER)",
-        )
+    except Exception as error:  # whatever a damaged checkpoint brings transformers to
+        raise _damaged(source, error) from error
+    tokenizer = tokenizer_of(source, cast("nn.Module", loaded))
+    refuse_weights(source.name, loaded, info)
     model: PreTrainedModel | MeanClassifier = loaded
     if mean:
         with _generator_kept():
@@ -118,6 +107,12 @@ def load(
     else:
         missing = {str(key) for key in info["missing_keys"]}
         missing |= {str(key[0]) for key in info["mismatched_keys"]}
+    if whole and not mean and (lost := sorted(missing & _of_head(loaded))):
+        raise AdapterError(
+            f"the model in {source.name} does not have the {classes} labels that it names",
+            found=f"no weights of that shape for {', '.join(lost[:3])}",
+            remedy="save the model again: its weights and its weft.json are not of one training",
+        )
     strange = sorted(set(head) - set(linear_layers(model)))
     if strange:
         raise AdapterError(
@@ -135,8 +130,34 @@ def load(
         tokenizer=tokenizer,
         fresh=fresh,
         precision=choose_precision(settings.precision),
-        max_length=_max_length(source, model, settings.max_length),
+        max_length=max_length_of(source.name, model, tokenizer, settings.max_length),
         sha256=source.sha256,
+    )
+
+
+def tokenizer_of(source: Source, model: nn.Module) -> PreTrainedTokenizerBase:
+    """The tokenizer of an encoder, which may be without weights.
+
+    Raises:
+        BackboneError: there is none that can be loaded and that serves this encoder.
+    """
+    try:
+        with _quiet():
+            found = cast("Any", AutoTokenizer).from_pretrained(
+                source.folder, local_files_only=True, trust_remote_code=False
+            )
+    except Exception as error:  # whatever a damaged file brings transformers to
+        raise _damaged(source, error) from error
+    refuse_tokenizer(source.name, found, model)
+    return cast("PreTrainedTokenizerBase", found)
+
+
+def _damaged(source: Source, error: Exception) -> BackboneError:
+    return BackboneError(
+        f"{source.name} cannot be loaded as a text encoder",
+        found=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}",
+        remedy="name a whole checkpoint of an encoder that transformers can load; fetch or "
+        "save a damaged one again",
     )
 
 
@@ -173,7 +194,7 @@ def choose_precision(wanted: str, device: str = "cpu") -> Precision:
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError(
             "torch finds no CUDA device",
-            remedy="leave out --device cuda, or install a CUDA build of torch (docs/install.md)",
+            remedy="leave out --device cuda, or install a CUDA build of torch (docs/index.md)",
         )
     if wanted == "auto" and device == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "float32"
@@ -182,15 +203,7 @@ def choose_precision(wanted: str, device: str = "cpu") -> Precision:
     return cast("Precision", wanted)
 
 
-def _max_length(source: Source, model: nn.Module, wanted: int | None) -> int:
-    config = cast("Any", model.config)
-    limit = int(getattr(config, "max_position_embeddings", _LONGEST)) - position_offset(model)
-    if wanted is None:
-        return min(limit, _LONGEST)
-    if wanted > limit:
-        raise BackboneError(
-            f"max_length is more than {source.name} can read",
-            found=f"{wanted} tokens; its position limit is {limit}",
-            remedy=f"set max_length to at most {limit}",
-        )
-    return wanted
+def _of_head(model: nn.Module) -> set[str]:
+    """Names of the tensors that are not the encoder's."""
+    inside = f"{encoder_name(model)}."
+    return {name for name, _ in model.named_parameters() if not name.startswith(inside)}

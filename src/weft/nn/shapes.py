@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 from torch import Tensor, nn
 
 from weft.config import LoraSettings
-from weft.errors import BackboneError, ConfigError
+from weft.errors import BackboneError, ConfigError, did_you_mean
 from weft.nn.anatomy import bare, linear_layers, named_modules
 
 Update = LoraSettings | Literal["head", "biases", "all"]
@@ -28,10 +28,16 @@ def target_names(model: nn.Module, lora: LoraSettings, head: Sequence[str]) -> t
         head: layers that are trained whole and get none.
 
     Raises:
-        ConfigError: none does.
+        ConfigError: none does, or none is called as one of the names says that no encoder uses.
     """
-    wanted = lora.target_modules or usual_targets(model)
-    return named_as(wanted, [name for name in linear_layers(model) if name not in head])
+    usual = usual_targets(model)
+    layers = [name for name in linear_layers(model) if name not in head]
+    found = named_as(lora.target_modules or usual, layers)
+    for name in lora.target_modules or ():
+        # an adapter for several encoders may name the usual layers of them all
+        if name not in (*usual, *_USUAL):
+            named_as([name], layers)
+    return found
 
 
 def usual_targets(model: nn.Module) -> tuple[str, ...]:
@@ -52,7 +58,8 @@ def named_as(wanted: Sequence[str], layers: Sequence[str]) -> tuple[str, ...]:
         names = sorted({name.rpartition(".")[2] for name in layers})
         raise ConfigError(
             f"no linear layer of the encoder is called {' or '.join(wanted)}",
-            remedy=f"choose target_modules among {', '.join(names)}",
+            remedy=f"choose target_modules among {', '.join(names)}"
+            f"{did_you_mean(wanted[0], names) if len(wanted) == 1 else ''}",
         )
     return found
 

@@ -10,10 +10,10 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
 from weft.config import BackboneSettings
-from weft.errors import BackboneError
+from weft.errors import BackboneError, WeftError, did_you_mean
 from weft.nn.anatomy import head_modules
 from weft.nn.mean import MeanClassifier
-from weft.nn.source import packaged, pooling_of
+from weft.nn.source import is_folder, near_names, packaged, pooling_of
 
 
 def skeleton(settings: BackboneSettings, classes: int) -> tuple[nn.Module, tuple[str, ...], str]:
@@ -25,21 +25,26 @@ def skeleton(settings: BackboneSettings, classes: int) -> tuple[nn.Module, tuple
     config: Any
     auto = cast("Any", AutoConfig)
     try:
-        if settings.name == "minilm" or Path(settings.name).is_dir():
+        if settings.name == "minilm" or is_folder(settings.name):
             folder = packaged() if settings.name == "minilm" else Path(settings.name)
-            config = auto.from_pretrained(folder)
+            config = auto.from_pretrained(folder, trust_remote_code=False)
             pooling = pooling_of(settings, folder)
             origin = f"configuration of {settings.name}"
         else:
-            config = auto.from_pretrained(settings.name, revision=settings.revision)
+            config = auto.from_pretrained(
+                settings.name, revision=settings.revision, trust_remote_code=False
+            )
             pooling = "mean" if settings.pooling == "mean" else "cls"
             origin = f"configuration of {settings.name} from the hub or its cache"
-    except (OSError, ValueError) as error:
+    except Exception as error:  # whatever a damaged configuration brings transformers to
+        if isinstance(error, WeftError):
+            raise
         if settings.name not in ("bert-base-uncased", "google-bert/bert-base-uncased"):
             raise BackboneError(
                 f"the configuration of {settings.name} could not be had",
-                found=str(error).splitlines()[0],
-                remedy="check the name and the network (`weft doctor`), or name a local folder",
+                found=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}",
+                remedy="check the name and the network (`weft doctor`), or name a local folder"
+                f"{did_you_mean(settings.name, near_names(settings.name))}",
             ) from error
         from transformers import BertConfig
 

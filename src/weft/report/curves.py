@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Quantity = Literal["loss", "accuracy"]
+_UNITS = {"accuracy": "accuracy", "loss": "cross-entropy, nats"}
 _PANEL = 2.35  # inches, width of a panel
 _ROW = 4  # panels abreast, five where there are five
 
@@ -49,8 +50,9 @@ def draw_curves(view: StudyView, quantity: Quantity) -> Figure | None:
             panel.set_xlabel("epoch")
             panel.tick_params(labelbottom=True)
     _scales(panels[0], max(row["epoch"] for row in rows), quantity)
+    judged = _judged(view, rows)
     for line in grid:
-        line[0].set_ylabel("accuracy" if quantity == "accuracy" else "cross-entropy, nats")
+        line[0].set_ylabel(f"{_UNITS[quantity]}{judged}")
     title = "Accuracy" if quantity == "accuracy" else "Loss"
     figure.suptitle(f"{title} per epoch, {name_in(view, method)}")
     _legend(figure, several=len({row["seed"] for row in rows}) > 1)
@@ -95,6 +97,13 @@ def _panel(
                     markerfacecolor="none",
                     markeredgecolor=VALIDATION,
                 )
+
+
+def _judged(view: StudyView, rows: list[dict[str, Any]]) -> str:
+    """On how many examples validation's figures are, for the axis."""
+    own = {row["run_id"] for row in rows}
+    counts = {run["validation_examples"] for run in done(view.runs) if run["run_id"] in own}
+    return f"\n(validation n = {whole(counts.pop())})" if len(counts) == 1 else ""
 
 
 def _mean(values: list[float | None]) -> float:

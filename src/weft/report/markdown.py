@@ -32,7 +32,12 @@ _COSTS = {
 }
 CHOSEN, MAIN = "validation's choice here", "in answer and curves"
 """Stand with one of several settings: chosen at its size, and the one for all sizes."""
-_WORDY = frozenset(("method", "run", "status", "note"))
+_WORDY = frozenset(
+    [
+        *("method", "run", "status", "note", "end", "true", "answer", "class", "kind", "label"),
+        *("text", "most often taken for", "examples that", ""),
+    ]
+)
 
 
 def to_markdown(table: pd.DataFrame, split: str = "test") -> str:
@@ -132,7 +137,7 @@ def plain(text: str) -> str:
     """Text from outside on one line, with nothing in it that Markdown or HTML would act on."""
     words = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
     # An underscore inside a word is only an underscore.
-    return re.sub(r"[\\|*`\[]|(?<!\w)_|_(?!\w)", r"\\\g<0>", words)
+    return re.sub(r"[\\|*`\[]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", words)
 
 
 def code(text: str) -> str:

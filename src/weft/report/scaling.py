@@ -9,7 +9,7 @@ import math
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from weft.report.forecast import BAND, Line, line_of
+from weft.report.forecast import BAND, Line
 from weft.report.formats import percent, whole
 from weft.report.rows import done, method_rank, name_in
 from weft.report.style import GREY, in_percent, new_figure, of_method
@@ -37,7 +37,7 @@ def draw_sizes(found: Gathered) -> Figure | None:
     panel.set_xscale("log")
     sizes = sorted({row["size"] for row in rows})
     methods = sorted({row["method"] for row in rows}, key=method_rank)
-    ahead = None if found.ahead is None else line_of(found.main, found.ahead)
+    ahead = found.line
     farthest = sizes[-1] if ahead is None else float(ahead.sizes[-1])
     decades = max(math.log10(farthest / sizes[0]), 0.5)
     handles: list[Any] = []
@@ -61,7 +61,8 @@ def draw_sizes(found: Gathered) -> Figure | None:
     _size_axis(panel, sizes, decades, farthest)
     in_percent(panel.yaxis)
     panel.margins(y=0.08)
-    panel.set_ylabel("test accuracy")
+    tested = sorted({int(row["test_examples"]) for row in rows})
+    panel.set_ylabel(f"test accuracy (n = {' or '.join(map(whole, tested))})")
     panel.set_title("Test accuracy by training size: each seed a point, lines through the means")
     panel.legend(handles=handles, loc="best")
     return figure

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
+import json
+import threading
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -19,14 +22,17 @@ from weft.serve.batcher import Batcher, FullError
 from weft.serve.deck import Adapter, Deck, Rows
 from weft.serve.guard import Guard, refusal
 from weft.serve.limits import Limits
-from weft.serve.schemas import Ask, AskWhy, Failed, Offered, Scored, State, Why, Word
+from weft.serve.schemas import Answers, Ask, AskWhy, Failed, Offered, State, Why, Word
 from weft.serve.telling import Counts, log
 from weft.serve.why import MOST_WORDS, values, words_of
 
+_NAMED = 20  # adapters that a refusal names; /adapters has all
+_SAID = 200  # characters of a fault that a refusal repeats
 _WORDS = {
     400: "no JSON that can be read",
     401: "no token, or a wrong one",
     404: "no such adapter",
+    408: "the body did not arrive in time",
     413: "too much at once",
     422: "not what is asked for",
     429: "too much is waiting: come again after Retry-After seconds",
@@ -75,7 +81,7 @@ class _Server:
         app.add_exception_handler(HTTPException, _http)
         app.add_exception_handler(Exception, _failed)
         kept = {"responses": _FAILURES}
-        app.post("/predict", **cast("Any", kept))(self.predict)
+        app.post("/predict", response_model=Answers, **cast("Any", kept))(self.predict)
         app.post("/why", **cast("Any", kept))(self.why)
         app.get("/adapters", responses={401: _FAILURES[401]})(self.adapters)
         app.get("/health")(self.health)
@@ -99,7 +105,7 @@ class _Server:
         self._explaining.shutdown(cancel_futures=True)
         log("ended")
 
-    async def predict(self, ask: Ask, request: Request) -> list[Scored] | list[list[Scored]]:
+    async def predict(self, ask: Ask, request: Request) -> Any:
         """Labels and their probabilities, the most probable first; of several texts a list each."""
         adapter = self._adapter(ask.adapter)
         texts = ask.texts
@@ -108,7 +114,9 @@ class _Server:
         rows = await self._ask(adapter, texts)
         self._counts.texts.labels(adapter.name).inc(len(texts))
         answers = [_ranked(adapter, row, ask.top_k) for row in rows]
-        return answers[0] if isinstance(ask.inputs, str) else answers
+        said = answers[0] if isinstance(ask.inputs, str) else answers
+        # as it is: checking the answer against its schema would cost more than writing it
+        return Response(json.dumps(said, ensure_ascii=False), media_type="application/json")
 
     async def why(self, ask: AskWhy, request: Request) -> Why:
         """Which words of a text carried its label."""
@@ -122,12 +130,17 @@ class _Server:
         request.state.adapter, request.state.texts = adapter.name, 1
         whole, none = await self._ask(adapter, [ask.inputs, ""])
         label = int(whole.argmax())
-        loop = asyncio.get_running_loop()
+        loop, gone = asyncio.get_running_loop(), threading.Event()
 
         def asked(texts: Sequence[str]) -> Rows:
+            if gone.is_set():  # nobody waits for the words any more
+                raise _RefusedError(504, "timeout", "given up")
             return asyncio.run_coroutine_threadsafe(self._ask(adapter, texts), loop).result()
 
-        found = await loop.run_in_executor(self._explaining, values, ask.inputs, label, asked)
+        try:
+            found = await loop.run_in_executor(self._explaining, values, ask.inputs, label, asked)
+        finally:
+            gone.set()
         said = [
             Word(word=word, begin=begin, score=value)
             for (begin, word), value in zip(words, found, strict=True)
@@ -156,8 +169,12 @@ class _Server:
     def _adapter(self, name: str | None) -> Adapter:
         found = self._deck.adapters.get(self._deck.default if name is None else name)
         if found is None:
-            known = ", ".join(self._deck.adapters)
-            raise _RefusedError(404, "unknown", f"there is no such adapter; there are {known}")
+            known = list(self._deck.adapters)
+            near = difflib.get_close_matches(name or "", known, n=1)
+            hint = f", the nearest is {near[0]}" if near else ""
+            more = ", ..." if len(known) > _NAMED else ""
+            said = f"there is no such adapter{hint}; there are {', '.join(known[:_NAMED])}{more}"
+            raise _RefusedError(404, "unknown", said)
         return found
 
     def _bounded(self, texts: Sequence[str]) -> None:
@@ -175,21 +192,18 @@ class _Server:
         if self._batcher is None:
             raise _RefusedError(429, "overloaded", "the server is ending", retry_after="5")
         try:
-            async with asyncio.timeout(self._limits.seconds):
-                return await self._batcher.probabilities(adapter, texts)
+            return await self._batcher.probabilities(adapter, texts)
         except FullError as error:
             seconds = str(max(1, round(error.seconds)))
             raise _RefusedError(
                 429, "overloaded", "too much is waiting", retry_after=seconds
             ) from None
-        except TimeoutError:
-            limit = f"{self._limits.seconds:g}"
-            raise _RefusedError(504, "timeout", f"not done within {limit} seconds") from None
 
 
-def _ranked(adapter: Adapter, row: Rows, top: int | None) -> list[Scored]:
+def _ranked(adapter: Adapter, row: Rows, top: int | None) -> list[dict[str, str | float]]:
+    """As `Scored` has it."""
     order = cast("list[int]", np.argsort(-row, kind="stable")[:top].tolist())
-    return [Scored(label=adapter.card.labels[k], score=min(float(row[k]), 1.0)) for k in order]
+    return [{"label": adapter.card.labels[k], "score": min(float(row[k]), 1.0)} for k in order]
 
 
 def _offered(adapter: Adapter) -> Offered:
@@ -220,9 +234,16 @@ def _static(file: str, kind: str) -> Any:
 def _invalid(_request: Request, error: Exception) -> Response:
     faults = cast("RequestValidationError", error).errors()
     said = "; ".join(
-        f"{'.'.join(map(str, fault['loc'][1:])) or 'body'}: {fault['msg']}" for fault in faults[:5]
+        f"{_plain('.'.join(map(str, fault['loc'][1:])) or 'body')}: {_plain(fault['msg'])}"
+        for fault in faults[:5]
     )
     return refusal(422, "validation", said)
+
+
+def _plain(text: str) -> str:
+    """Short, and without the halves of characters that JSON can hold and UTF-8 cannot."""
+    kept = text if len(text) <= _SAID else f"{text[:_SAID]}..."
+    return kept.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _http(_request: Request, error: Exception) -> Response:

@@ -17,7 +17,7 @@ from weft.errors import AdapterError
 from weft.evidence.calibration.temperature import apply
 from weft.export import card
 from weft.export.peft import SavedAdapter, read_adapter
-from weft.methods.predictor import Predictor, load_predictor, same_weights
+from weft.methods.predictor import Predictor, load_predictor, same_labels, same_weights
 from weft.nn.backbone import load
 from weft.nn.bank import Bank
 from weft.nn.shapes import hull, usual_targets
@@ -175,9 +175,11 @@ class _Together:
         saved = [read_adapter(folder) for folder, _ in models]
         self._cards = [own for _, own in models]
         classes = max(adapter.classes for adapter in saved)
-        loaded = load(find(settings), settings, classes, saved[0].head)
-        for folder, own in models:
-            same_weights(own, loaded, folder)
+        source = find(settings)
+        for (folder, own), adapter in zip(models, saved, strict=True):
+            same_labels(own, adapter.classes, folder)
+            same_weights(own, folder, source)
+        loaded = load(source, settings, classes, saved[0].head)
         usual = usual_targets(cast("nn.Module", loaded.model))
         largest = hull([adapter.lora for adapter in saved], usual)
         self._bank = Bank(loaded, largest, len(saved), trains=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import time
 from collections.abc import MutableMapping
@@ -61,7 +62,7 @@ class Guard:
                 answer = refusal(413, "validation", self._bound, connection="close")
                 await answer(scope, receive, tell)
             else:
-                await self._app(scope, self._counted(receive), tell)
+                await self._timed(scope, receive, tell)
         finally:
             seconds = time.perf_counter() - began
             route = scope.get("route")
@@ -79,6 +80,37 @@ class Guard:
                 **fields,
             )
 
+    async def _timed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers, or says that it took too long: the request to come, or its answer."""
+        arrived = begun = False
+        taken = 0
+
+        async def counted() -> Message:
+            """The same messages, until they hold more bytes than allowed."""
+            nonlocal arrived, taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self._limits.body:
+                raise HTTPException(413, self._bound)
+            arrived = arrived or not message.get("more_body", False)
+            return message
+
+        async def tell(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                await self._app(scope, counted, tell)
+        except TimeoutError:
+            if begun:
+                raise
+            limit = f"within {self._limits.seconds:g} seconds"
+            status, text = (504, "not done") if arrived else (408, "the request did not arrive")
+            answer = refusal(status, "timeout", f"{text} {limit}", connection="close")
+            await answer(scope, receive, send)
+
     def _known(self, scope: Scope) -> bool:
         if self._wanted is None or scope["path"] in _OPEN:
             return True
@@ -87,18 +119,5 @@ class Guard:
 
     def _said_length(self, scope: Scope) -> int:
         said = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
-        return int(said) if said.isdigit() else 0
-
-    def _counted(self, receive: Receive) -> Receive:
-        """The same messages, until they hold more bytes than allowed."""
-        taken = 0
-
-        async def counted() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > self._limits.body:
-                raise HTTPException(413, self._bound)
-            return message
-
-        return counted
+        # a number that no computer holds is more than any bound
+        return 0 if not said.isdigit() else int(said) if len(said) < 19 else 1 << 63

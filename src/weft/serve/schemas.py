@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Text = Annotated[str, Field(min_length=1, description="What is to be labelled.")]
+Name = Annotated[
+    str, Field(max_length=300, description="The adapter's in /adapters; without, the first.")
+]
 Kind = Literal["validation", "authentication", "unknown", "overloaded", "timeout", "server"]
 
 
@@ -19,9 +22,7 @@ class Ask(BaseModel):
         Text | Annotated[list[Text], Field(min_length=1)],
         Field(description="One text, or several.", examples=["dull, but kind"]),
     ]
-    adapter: Annotated[
-        str | None, Field(description="Its name in /adapters; without, the first.")
-    ] = None
+    adapter: Name | None = None
     top_k: Annotated[
         int | None,
         Field(ge=1, description="Only the most probable labels, so many; without, all."),
@@ -40,13 +41,17 @@ class Scored(BaseModel):
     score: Annotated[float, Field(ge=0, le=1, description="Its calibrated probability.")]
 
 
+Answers = list[Scored] | list[list[Scored]]
+"""Of one text, or a list for each of several."""
+
+
 class AskWhy(BaseModel):
     """One text whose words are to be weighed."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     inputs: Text
-    adapter: str | None = None
+    adapter: Name | None = None
 
 
 class Word(BaseModel):

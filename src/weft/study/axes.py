@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from pydantic import ValidationError
 
 from weft.config import Settings, StudyConfig
+from weft.errors import brief, did_you_mean
 from weft.study.places import PLACES, place_of
 from weft.study.variants import can_vary, shown, touches
 
+_MOST = 1000  # values of one setting
 _LIST = "lora.target_modules"
 _HOW = "e.g. --grid learning-rate=5e-4,1e-3"
 
@@ -51,9 +52,14 @@ def typed(grid: Mapping[str, Any]) -> tuple[dict[str, tuple[Any, ...]], list[str
                 values.append(_typed(name, value))
             except ValidationError as error:
                 (first, *_) = error.errors()
-                faults.append(f"grid: {name}: {first['msg']} (found {value!r})")
+                unknown = first["type"] == "extra_forbidden"
+                said = f"grid: {name}: {first['msg']} (found {brief(value)})"
+                faults.append(_no_axis(name) if unknown else said)
         if not values and not _listed(given):
             faults.append(f"grid: {name} has no values, {_HOW}")
+        if len(values) > _MOST:
+            faults.append(f"grid: {name} has {len(values):,} values; {_MOST} at most")
+            continue
         odd = [value for place, value in enumerate(values) if value in values[:place]]
         if odd:
             faults.append(f"grid: {name} names {shown(odd[0])} twice")
@@ -99,6 +105,4 @@ def _no_axis(name: str) -> str:
     axes = [setting for setting in PLACES.values() if can_vary(setting)]
     said = {option.replace("_", "-"): place for option, place in PLACES.items() if place in axes}
     said |= {place: place for place in axes}
-    near = difflib.get_close_matches(name.replace("_", "-"), said, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"grid: there is no setting {name}{hint}"
+    return f"grid: there is no setting {name[:200]}{did_you_mean(name.replace('_', '-'), said)}"

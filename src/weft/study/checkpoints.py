@@ -16,6 +16,8 @@ from typing import Any, cast
 from weft.errors import StudyError
 from weft.machine import describe, versions
 from weft.study.ledger import Ledger
+from weft.study.record import EpochRow
+from weft.study.run_record import epochs_as_words
 from weft.training.checkpoint import digest_of, load_snapshot, save_snapshot
 from weft.training.durable import sync
 from weft.training.snapshot import Snapshot
@@ -53,8 +55,11 @@ class Checkpoints:
         """Whether the last one is a minute old."""
         return self._clock() - self._written >= INTERVAL
 
-    def write(self, snapshot: Snapshot) -> Callable[[], None]:
+    def write(self, snapshot: Snapshot, epochs: Mapping[str, list[EpochRow]]) -> Callable[[], None]:
         """Puts a snapshot on the disk.
+
+        Args:
+            epochs: of the runs under way, to rebuild the ledger from.
 
         Returns:
             To be called in the ledger transaction that the checkpoint belongs to: names it there.
@@ -67,7 +72,7 @@ class Checkpoints:
             # else it was never committed, and what the ledger names lies as the older one
             if (self._lies or digest_of(self._newest)) in known[:1]:
                 self._newest.replace(self._older)
-            words = {**snapshot.words, "written": _here()}
+            words = {**snapshot.words, "written": _here(), "epochs": epochs_as_words(epochs)}
             digest = save_snapshot(self._newest, Snapshot(snapshot.tensors, words))
         except OSError as error:
             raise StudyError(

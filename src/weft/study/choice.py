@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from weft.errors import StudyError
+from weft.errors import StudyError, did_you_mean
 from weft.study.ledger import Ledger
 from weft.study.record import Outcome, RunKey
 
@@ -141,17 +141,24 @@ def model_folder(name: str) -> Path:
         StudyError: STUDY is no study, or has no such run.
     """
     study, colon, run = name.rpartition(":")
-    if not colon or Path(name).exists() or not study:
+    if not colon or _is_there(Path(name)) or not study:
         return Path(name)
     folder = Path(study)
     if run == "best":
         return folder / "runs" / best_run(folder)[0].run_id / MODEL
     with Ledger(folder / LEDGER, readonly=True) as ledger:
-        known = ledger.statuses()
+        known = {key.run_id for key in ledger.keys()}  # noqa: SIM118 (a ledger is no dict)
     if run not in known:
         raise StudyError(
-            f"the study in {folder} has no run {run}",
+            f"the study in {folder} has no run {run[:200]}",
             found=", ".join(sorted(known)[:6]),
-            remedy="name one of its runs, or best",
+            remedy=f"name one of its runs, or best{did_you_mean(run, {'best', *known})}",
         )
     return folder / "runs" / run / MODEL
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # too long a name
+        return False

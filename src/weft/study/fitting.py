@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, cast
@@ -15,9 +15,10 @@ from weft.config import DataSettings, StudyConfig
 from weft.data.examples import Examples, LabelledText
 from weft.data.given import labels_of, texts_of, weights_of
 from weft.data.splits import Splits, split
-from weft.data.weights import class_weights
-from weft.errors import ConfigError, InputError
-from weft.study.presets import merged, validated
+from weft.data.weights import class_weights, refuse_odd_weights
+from weft.errors import ConfigError, InputError, brief
+from weft.study.faults import validated
+from weft.study.trees import is_tree, merged, plain
 
 _PLACES = {  # where a parameter stands among a study's settings
     "lora": ("r", "lora_alpha", "lora_dropout", "target_modules"),
@@ -48,20 +49,35 @@ def configured(parameters: Mapping[str, Any]) -> StudyConfig:
     Raises:
         ConfigError: names every parameter that cannot be used.
     """
-    method = parameters["method"]
+    method, settings = parameters["method"], plain(parameters["settings"])
     own: dict[str, Any] = {
         "name": "fit",
-        "backbone": {"name": parameters["backbone"]},
+        "backbone": {"name": plain(parameters["backbone"])},
         "methods": [method],
     }
     over: dict[str, Any] = {
-        room: {name: _plain(parameters[name]) for name in names} for room, names in _PLACES.items()
+        room: {name: plain(parameters[name]) for name in names} for room, names in _PLACES.items()
     }
-    rate = _RATES.get(method)
+    rate = _RATES.get(method) if isinstance(method, str) else None
     if rate is not None:
-        over.setdefault(rate, {})["learning_rate"] = _plain(parameters["learning_rate"])
-    held_out(parameters["validation_fraction"], 0)
-    return validated(merged(merged(own, dict(parameters["settings"] or {})), over))
+        over.setdefault(rate, {})["learning_rate"] = plain(parameters["learning_rate"])
+    amiss = [
+        f"{name}: {error.problem} (found {error.found}; {error.remedy})"
+        for name, check in _CHECKS.items()
+        if (error := _refused_by(check, parameters[name])) is not None
+    ]
+    if settings is not None and not is_tree(settings):
+        amiss.append(f"settings: a mapping is wanted (found {brief(settings)})")
+        settings = None
+    return validated(merged(merged(own, settings or {}), over), amiss)
+
+
+def _refused_by(check: Callable[[Any], object], value: object) -> ConfigError | None:
+    try:
+        check(value)
+    except ConfigError as error:
+        return error
+    return None
 
 
 def prepare(
@@ -123,17 +139,30 @@ def seed_of(random_state: object) -> int:
     Raises:
         ConfigError: it is neither, and no integer.
     """
+    _must_seed(random_state)
     if random_state is None:
         return int(np.random.default_rng().integers(2**31))
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))
-    if isinstance(random_state, Integral):
-        return int(random_state)
+    return int(cast("int", random_state))
+
+
+def _must_seed(random_state: object) -> None:
+    if random_state is None or isinstance(random_state, np.random.RandomState | Integral):
+        return
     raise ConfigError(
         "random_state is no seed",
-        found=repr(random_state),
+        found=brief(random_state),
         remedy="give an integer, a numpy.random.RandomState, or None",
     )
+
+
+_CHECKS: dict[str, Callable[[Any], object]] = {
+    "validation_fraction": lambda share: held_out(share, 0),
+    "random_state": _must_seed,
+    "class_weight": refuse_odd_weights,
+}
+"""Parameters that are no settings of a study."""
 
 
 def _counting(classes: NDArray[Any], examples: Examples) -> tuple[NDArray[Any], Examples]:
@@ -152,8 +181,3 @@ def _counting(classes: NDArray[Any], examples: Examples) -> tuple[NDArray[Any], 
         )
     labels = np.searchsorted(present, kept.labels)
     return classes[present], Examples(kept.texts, None, labels, None, kept.weights)
-
-
-def _plain(value: object) -> Any:
-    """NumPy's numbers, of which grids are made, as Python's."""
-    return cast("Any", value).item() if isinstance(value, np.generic) else value

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from weft.config import StudyConfig
+from weft.config import DataSettings, StudyConfig
+from weft.data.readers import FORMATS
 from weft.errors import StudyError
 from weft.study.choice import LEDGER
 from weft.study.ledger import Ledger
-from weft.study.presets import IDLE, flat
+from weft.study.presets import IDLE
+from weft.study.trees import flat
 from weft.study.variants import variants
+
+if TYPE_CHECKING:
+    from weft.nn.source import Source
 
 CONFIG = "study.toml"
 
@@ -79,22 +85,46 @@ def same_ground(before: dict[str, Any], now: dict[str, Any], folder: Path) -> No
             )
 
 
-def adapter_fits(config: StudyConfig, classes: int) -> None:
-    """Refuses, before anything is written, an adapter that this encoder has no layer for.
+def changed_since(settings: DataSettings, hashes: dict[str, str]) -> list[str]:
+    """The data's files that are no longer as they were read; those of a hub do not change.
+
+    What trains is what was read: a later change has no part in it, but there may be no copy left.
+    """
+    place = settings.folder if settings.source == "sst2" else settings.source
+    if place is None or settings.source == "demo":
+        return []
+    path = Path(place).expanduser()
+    files = {
+        name: path if path.name == name else path / name
+        for name in hashes
+        if Path(name).suffix in FORMATS  # else a hub's split
+    }
+    return [name for name, file in files.items() if _digest(file) != hashes[name]]
+
+
+def encoder_fits(config: StudyConfig, source: Source, classes: int) -> None:
+    """Refuses, before anything is written and before weights are read, an encoder that cannot read
+    texts as the settings say, or that has no layer for an adapter.
 
     Raises:
-        ConfigError: no layer bears a wanted name.
+        BackboneError: its tokenizer or its positions do not serve.
+        ConfigError: no layer bears a name that an adapter asks for.
     """
-    asked = [own.config.lora for own in variants(config, "lora")]
-    named = [lora for lora in asked if lora.target_modules is not None]
-    if not named or not {"lora", "probe"} & set(config.methods):
-        return
+    from weft.nn.backbone import tokenizer_of
+    from weft.nn.fitness import max_length_of
     from weft.nn.shapes import target_names
     from weft.nn.skeleton import skeleton
 
-    model, head, _ = skeleton(config.backbone, classes)
-    for lora in named:
-        target_names(model, lora, head)
+    every = [own.config for method in config.methods for own in variants(config, method)]
+    readings = {one.backbone: one for one in every}
+    adapters = [one.lora for one in every if one.lora.target_modules is not None]
+    for settings in readings:
+        here = settings.model_copy(update={"name": str(source.folder)})
+        model, head, _ = skeleton(here, classes)
+        max_length_of(source.name, model, tokenizer_of(source, model), settings.max_length)
+        if {"lora", "probe"} & set(config.methods):
+            for lora in adapters:
+                target_names(model, lora, head)
 
 
 def _planned(folder: Path) -> set[str]:
@@ -103,6 +133,14 @@ def _planned(folder: Path) -> set[str]:
         return set()
     with Ledger(folder / LEDGER, readonly=True) as ledger:
         return {key.method for key in ledger.keys()}  # noqa: SIM118 (a ledger is no dict)
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
 
 
 def _short(value: Any) -> str:

@@ -7,9 +7,13 @@ many are flagged follows from how often the classes are confused.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -19,6 +23,11 @@ from weft.config import StudyConfig
 from weft.data.audit.corpus import Row
 from weft.data.examples import Examples, LabelledText
 from weft.data.splits import Splits
+from weft.errors import StudyError
+from weft.study.ledger_file import make_folder
+from weft.study.lock import held
+from weft.study.runner import typed_command
+from weft.study.stopping import Stop
 
 if TYPE_CHECKING:
     from weft.methods.out_of_sample import Folded
@@ -67,6 +76,7 @@ def find_label_errors(
     size: int = SIZE,
     folds: int = FOLDS,
     watch: Callable[[object], None] = lambda _: None,
+    place: Path | None = None,
 ) -> LabelErrors:
     """Looks for wrong labels in train, by K-fold with all folds in one bank.
 
@@ -75,14 +85,18 @@ def find_label_errors(
     Args:
         size: train examples at most: the first of seed 0's order, as a training set of that size.
         watch: told of the training events.
+        place: where adapters leave a folder from which the same search goes on when it was
+            stopped; it is gone when the search is through. None: it begins anew.
 
     Raises:
+        StudyError: another process is at the same search.
+        KeyboardInterrupt: the user asked to stop.
         TrainingError: a fold could not be trained.
         BackboneError: the encoder cannot be found or loaded.
     """
     sample = splits.train(min(size, len(splits.pool)), seed=0)
     folds = min(folds, len(sample))
-    found = fold_probabilities(config, data, splits, sample, method, folds, watch)
+    found = fold_probabilities(config, data, splits, sample, method, folds, watch, place)
     order, flagged = ranked(sample.labels, found)
     listed = order[: max(int(flagged.sum()), min(20, len(order)))]
     return LabelErrors(
@@ -104,8 +118,12 @@ def fold_probabilities(
     method: Folded,
     folds: int,
     watch: Callable[[object], None] = lambda _: None,
+    place: Path | None = None,
 ) -> NDArray[np.float64]:
-    """(B, C) out-of-sample probabilities of a sample of train; `splits` has what selects."""
+    """(B, C) out-of-sample probabilities of a sample of train; `splits` has what selects.
+
+    The rest as `find_label_errors` takes it.
+    """
     from weft.methods.base import Materials
     from weft.methods.out_of_sample import out_of_sample
     from weft.nn.backbone import choose_precision
@@ -119,7 +137,26 @@ def fold_probabilities(
     one = splits.validation.take(np.zeros(1, np.int64))
     part = replace(splits, pool=sample, test=one)
     materials = Materials(config, part, data.label_names, data.positive, source)
-    return out_of_sample(method, materials, folds, watch)
+    if place is None or method != "lora":
+        return out_of_sample(method, materials, folds, watch)
+    from weft.training.kept import Kept
+
+    what = [config.model_dump(mode="json"), data.hashes, source.sha256, len(sample), folds]
+    digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+    folder = place / f"check-{digest[:12]}"
+    try:
+        make_folder(folder)
+    except StudyError:  # a place that takes nothing: stopped, it begins anew
+        return out_of_sample(method, materials, folds, watch)
+    with held(folder, typed_command()):
+        with Stop() as stop:
+            kept = Kept(folder, lambda: stop.asked)
+            found = out_of_sample(method, materials, folds, watch, kept)
+        kept.clear()
+    with suppress(OSError):  # where they hold nothing else
+        for empty in (folder, place, place.parent):
+            empty.rmdir()
+    return found
 
 
 def ranked(

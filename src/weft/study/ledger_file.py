@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from weft.errors import StudyError
+from weft.errors import LedgerError, StudyError
 
 SCHEMA_VERSION = 3
 
@@ -87,7 +89,14 @@ _REMEDIES = {
     sqlite3.SQLITE_FULL: "free some disk space and run the same command again",
     sqlite3.SQLITE_IOERR: "check the disk (a network folder?) and run the same command again",
 }
-_DAMAGED = "restore the file from a copy, or move it away and run the study again"
+_CLOSED = {
+    *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN),
+    *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR),
+}
+_DAMAGED = (
+    "run the study's command again: it rebuilds the ledger from the runs' folders; where they are "
+    "older than that, restore the file from a copy, or move it away"
+)
 
 
 @contextmanager
@@ -99,13 +108,14 @@ def faults_of(path: Path) -> Generator[None]:
         raise
     except sqlite3.OperationalError as error:
         primary = error.sqlite_errorcode & 0xFF  # the low byte; the rest says more of the same
-        raise StudyError(
+        kind = StudyError if primary in _REMEDIES else LedgerError
+        raise kind(
             f"The ledger {path} could not be read or written.",
             found=str(error),
             remedy=_REMEDIES.get(primary, _DAMAGED),
         ) from error
     except sqlite3.DatabaseError as error:
-        raise StudyError(
+        raise LedgerError(
             f"{path} is no ledger of weft, or it is damaged.", found=str(error), remedy=_DAMAGED
         ) from error
 
@@ -133,8 +143,26 @@ def open_ledger(path: Path, *, readonly: bool) -> sqlite3.Connection:
                 raise
         # A process was killed in the middle of a write. Reading with the right to write takes
         # the half-written transaction back; a read-only connection is not allowed to.
-        _open(path, readonly=False).close()
+        try:
+            _open(path, readonly=False).close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _CLOSED:
+                raise
+            return _in_memory(path)
         return _open(path, readonly=True)
+
+
+def _in_memory(path: Path) -> sqlite3.Connection:
+    """A ledger in a read-only folder, its half-written transaction taken back in a copy."""
+    with TemporaryDirectory() as folder:
+        for name in (path.name, f"{path.name}-journal"):
+            shutil.copy(path.with_name(name), folder)
+        copy = _open(Path(folder) / path.name, readonly=False)
+        memory = sqlite3.connect(":memory:", isolation_level=None)
+        copy.backup(memory)
+        copy.close()
+    memory.row_factory = sqlite3.Row
+    return memory
 
 
 def _open(path: Path, *, readonly: bool) -> sqlite3.Connection:
@@ -252,4 +280,4 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
         )
     result = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
     if result != "ok":
-        raise StudyError(f"The ledger {path} is damaged.", found=result, remedy=_DAMAGED)
+        raise LedgerError(f"The ledger {path} is damaged.", found=result, remedy=_DAMAGED)

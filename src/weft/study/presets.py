@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeGuard, cast
-
-from pydantic import ValidationError
+from typing import Any, cast
 
 from weft.config import StudyConfig
-from weft.data.sizes import sizes_of
-from weft.errors import ConfigError
-from weft.study.axes import named, typed, untouched
-
-Tree = dict[str, Any]
+from weft.errors import ConfigError, did_you_mean
+from weft.study.axes import named
+from weft.study.faults import validated
+from weft.study.trees import Tree, flat, is_tree, merged
 
 IDLE = frozenset(("name", "target", "data.folder", "bank.slots"))
 """Settings by dotted name that change no run, so that they are free in a study that was begun."""
@@ -70,22 +66,6 @@ PUBLISHED: dict[str, dict[str, float | str]] = {
 1,000 validation examples that chose the checkpoint."""
 
 
-def merged(base: Tree, over: Mapping[str, Any]) -> Tree:
-    """`over` laid on `base`, table by table; None in `over` leaves the base as it is."""
-    result = dict(base)
-    for key, value in over.items():
-        if value is None:
-            continue
-        below = result.get(key)
-        if _is_tree(value) and _is_tree(below) and key != "seeds_at":
-            result[key] = merged(dict(below), value)
-        elif _is_tree(value) and key != "seeds_at":
-            result[key] = merged({}, value)
-        else:
-            result[key] = value
-    return result
-
-
 def resolve(data: str, over: Mapping[str, Any]) -> StudyConfig:
     """The configuration of a study of `data`, which is a preset, a TOML file, or labelled text.
 
@@ -95,6 +75,15 @@ def resolve(data: str, over: Mapping[str, Any]) -> StudyConfig:
 
     Raises:
         ConfigError: names every setting that cannot be used.
+    """
+    return validated(laid_over(data, over))
+
+
+def laid_over(data: str, over: Mapping[str, Any]) -> Tree:
+    """The tree of settings that `resolve` validates.
+
+    Raises:
+        ConfigError: a TOML file cannot be read.
     """
     if data in PRESETS:
         base = PRESETS[data]
@@ -110,78 +99,13 @@ def resolve(data: str, over: Mapping[str, Any]) -> StudyConfig:
             "name": _name(data),
             "methods": ["lora", "probe", "tfidf"],
         }
-    return validated(merged(_grid_named(base), _grid_named(over)))
+    return merged(_grid_named(base), _grid_named(over))
 
 
 def _grid_named(tree: Mapping[str, Any]) -> Tree:
     """The tree with its grid by the names of settings, so that two grids meet axis by axis."""
     grid = tree.get("grid")
-    return {**tree, "grid": named(grid)} if _is_tree(grid) else dict(tree)
-
-
-def validated(tree: Tree) -> StudyConfig:
-    """The configuration that a tree of settings describes; `sizes` may stand as typed.
-
-    Raises:
-        ConfigError: one message for all faults, with the nearest right name for unknown ones.
-    """
-    config, faults = None, list[str]()
-    tree, amiss = _spelled_out(tree)
-    try:
-        config = StudyConfig.model_validate(tree)
-    except ValidationError as error:
-        faults = [_fault(dict(item)) for item in error.errors()]
-        odd = {item["loc"][0] for item in error.errors()}
-        sound = {key: value for key, value in tree.items() if key not in odd and key in _GRID}
-        faults += _faults_between(StudyConfig.model_validate(sound))
-    else:
-        faults = _faults_between(config)
-    if config is None or faults or amiss:
-        raise ConfigError(
-            "These settings cannot be used: " + "; ".join([*amiss, *faults]),
-            remedy="mend them; `weft study DATA --show-config` prints all settings there are",
-        )
-    return config
-
-
-_GRID = ("sizes", "seeds", "seeds_at", "methods")
-
-
-def _spelled_out(tree: Tree) -> tuple[Tree, list[str]]:
-    """The tree with sizes and grid that stand as typed made numbers, and what is wrong there."""
-    faults: list[str] = []
-    grid = tree.get("grid")
-    if _is_tree(grid):
-        axes, faults = typed(named(grid))
-        tree = {**tree, "grid": axes}
-        recipe = tree.get("recipe", {})
-        if "recipe.epochs" in axes and _is_tree(recipe):
-            # as for one number of epochs: who names them wants just so many
-            tree["recipe"] = {"min_steps": 0, **recipe}
-    sizes = tree.get("sizes")
-    if not isinstance(sizes, str):
-        return tree, faults
-    rest = {key: value for key, value in tree.items() if key != "sizes"}
-    try:
-        return {**rest, "sizes": list(sizes_of(sizes))}, faults
-    except ConfigError as error:
-        return rest, [*faults, f"{error.problem} (found {error.found}; {error.remedy})"]
-
-
-def _faults_between(config: StudyConfig) -> list[str]:
-    """What is wrong with settings of the grid that are right each by itself."""
-    faults: list[str] = []
-    sizes, methods = config.sizes, config.methods
-    if sizes is not None and (sorted(set(sizes)) != list(sizes) or not sizes):
-        shown = ", ".join(map(str, sizes)) or "none"
-        faults.append(f"sizes must ascend and not repeat, e.g. 250,1000,4000 (found {shown})")
-    odd = sorted(set(config.seeds_at) - set(sizes or ()))
-    if odd:
-        faults.append(f"seeds_at names {odd[0]}, which is not among the sizes")
-    if not methods or len(set(methods)) != len(methods):
-        shown = ", ".join(methods) or "none"
-        faults.append(f"methods must be named once each, at least one (found {shown})")
-    return faults + untouched(config)
+    return {**tree, "grid": named(grid)} if is_tree(grid) else dict(tree)
 
 
 def departures(config: StudyConfig) -> list[str]:
@@ -199,17 +123,6 @@ def departures(config: StudyConfig) -> list[str]:
     ]
 
 
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A tree's leaves by dotted name."""
-    leaves: dict[str, Any] = {}
-    for key, value in tree.items():
-        if _is_tree(value) and key != "seeds_at":
-            leaves |= flat(value, f"{prefix}{key}.")
-        else:
-            leaves[prefix + key] = value
-    return leaves
-
-
 def to_toml(config: StudyConfig) -> str:
     """The configuration as TOML that `weft study FILE.toml` takes; what is left open is absent."""
     import tomli_w
@@ -217,14 +130,9 @@ def to_toml(config: StudyConfig) -> str:
     return tomli_w.dumps(_without_none(config.model_dump(mode="json")))
 
 
-def _is_tree(value: object) -> TypeGuard[Mapping[str, Any]]:
-    """Whether settings lie below; their keys are strings, as those of TOML and keywords are."""
-    return isinstance(value, Mapping)
-
-
 def _without_none(tree: Mapping[str, Any]) -> Tree:
     return {
-        str(key): _without_none(value) if _is_tree(value) else value
+        str(key): _without_none(value) if is_tree(value) else value
         for key, value in tree.items()
         if value is not None
     }
@@ -232,38 +140,41 @@ def _without_none(tree: Mapping[str, Any]) -> Tree:
 
 def _read_toml(path: Path) -> Tree:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
+        # a spreadsheet's or Windows' byte order mark is no fault of the settings
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, OSError):
+            near = did_you_mean(path.name, _tomls(path))
+            raise ConfigError(
+                f"{str(path)[:200]} cannot be read: {error.strerror or error}",
+                remedy=f"check the path{near}",
+            ) from error
         raise ConfigError(
-            f"{path} cannot be read: {error.strerror}", remedy="check the path"
+            f"{path} is not TOML",
+            found=f"tables within tables, too many ({error})"
+            if isinstance(error, RecursionError)
+            else str(error),
+            remedy="`--show-config` prints a right one",
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path} is not TOML", found=str(error), remedy="`--show-config` prints a right one"
-        ) from error
+
+
+def _tomls(path: Path) -> list[str]:
+    try:
+        return [one.name for one in path.parent.glob("*.toml")]
+    except OSError:
+        return []
 
 
 def _name(data: str) -> str:
+    """A study's name made of what its data are called."""
     stem = Path(data).stem if Path(data).suffix else Path(data).name
-    return (
-        "".join(c if c.isalnum() or c in "-_." else "-" for c in stem.lower()).strip("-.")
-        or "study"
-    )
-
-
-def _fault(error: Mapping[str, Any]) -> str:
-    where = ".".join(str(part) for part in error["loc"])
-    if error["type"] != "extra_forbidden":
-        return f"{where}: {error['msg']} (found {error['input']!r})"
-    settings = StudyConfig().model_dump()
-    known = [*settings, *(key.rpartition(".")[2] for key in flat(settings))]
-    near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-    return f"{where}: there is no such setting" + (f"; did you mean {near[0]}?" if near else "")
+    plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in stem.lower())
+    return plain[:60].strip("-.") or "study"
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, tuple | list):
         return ", ".join(map(str, cast("Sequence[object]", value)))
-    if _is_tree(value):
+    if is_tree(value):
         return ", ".join(f"{key}: {below}" for key, below in value.items()) or "none"
     return "left open" if value is None else str(value)

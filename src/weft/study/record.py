@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
+from weft.errors import StudyError, brief
 from weft.evidence.scores import Scores
 
+_FOLDER = re.compile(r"[^./\\:\0][^/\\:\0]*")
 SplitName = Literal["validation", "test"]
 Status = Literal["planned", "running", "done", "failed"]
 
@@ -22,6 +26,15 @@ class RunKey:
     variant: str = ""
     """Its settings on the grid, e.g. `learning_rate=0.001, r=16`; empty where the grid has none for
     its method."""
+
+    def __post_init__(self) -> None:
+        """Refuses an id that leads out of the study's folder: files are written and deleted there.
+
+        Raises:
+            StudyError: the ledger that it was read from was altered.
+        """
+        if not _FOLDER.fullmatch(self.run_id):
+            raise _leads_out(self.run_id)
 
     @property
     def name(self) -> str:
@@ -70,3 +83,21 @@ class Outcome:
     folder: str | None = None  # relative to the study's folder
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
     """What only this method can say, e.g. PEFT's own parameter counts or the chosen C."""
+
+    def __post_init__(self) -> None:
+        """Refuses a folder outside of the study's.
+
+        Raises:
+            StudyError: the ledger that it was read from was altered.
+        """
+        path = PurePosixPath(self.folder or "")
+        if path.is_absolute() or ".." in path.parts:
+            raise _leads_out(str(path))
+
+
+def _leads_out(name: str) -> StudyError:
+    return StudyError(
+        "the study's ledger names a place outside of its folder",
+        found=brief(name),
+        remedy="weft never writes such a name: trust nothing in this folder, run the study anew",
+    )

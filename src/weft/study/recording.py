@@ -13,9 +13,7 @@ from pathlib import Path
 
 from weft.data.examples import LabelledText
 from weft.data.splits import Splits
-from weft.evidence.metrics import score
 from weft.methods.base import Done, MethodEvent
-from weft.methods.calibrated import save_calibrated
 from weft.study.checkpoints import Checkpoints
 from weft.study.choice import MODEL
 from weft.study.ledger import Ledger
@@ -24,10 +22,11 @@ from weft.study.notices import RunDone, Watcher, Working
 from weft.study.plan import STEPPED
 from weft.study.predictions import write_predictions
 from weft.study.record import EpochRow, Outcome, RunKey
+from weft.study.run_record import Ended, write_run, write_study
 from weft.study.stopping import Stop
 from weft.training.checkpoint import save_checkpoint
 from weft.training.durable import sync_tree
-from weft.training.events import EpochEnd, RunBegin, RunFailed, Settled
+from weft.training.events import EpochEnd, RunBegin, RunFailed, Settled, Stepped
 
 PREDICTIONS = "predictions.parquet"
 _KEPT = tuple(method for method in STEPPED if method != "full")
@@ -64,7 +63,14 @@ class Recorder:
         self._checkpoints, self._stop, self._watch = checkpoints, stop, watch
         self._rows: list[Callable[[], None]] = []
         self._ended: list[RunDone] = []
+        self._epochs = {run_id: ledger.epochs(run_id) for run_id in keys}
         self._said = False
+        self._steps, self._fills = 0, 0.0
+
+    @property
+    def fill(self) -> tuple[int, float] | None:
+        """Steps that were taken, and the mean share of their strips that held a token."""
+        return (self._steps, self._fills / self._steps) if self._steps else None
 
     def take(self, event: MethodEvent) -> None:
         """Writes down one event.
@@ -77,6 +83,7 @@ class Recorder:
             case RunBegin():
                 shutil.rmtree(self._folder / "runs" / event.run_id, ignore_errors=True)
                 self._ledger.start(event.run_id)
+                self._epochs[event.run_id] = []
             case EpochEnd():
                 self._epoch(event)
             case Done():
@@ -84,7 +91,9 @@ class Recorder:
                 self._rows.append(partial(self._ledger.finish, event.run_id, outcome))
                 self._ended.append(RunDone(self._keys[event.run_id], outcome))
             case RunFailed():
-                self._rows.append(partial(self._ledger.fail, event.run_id, event.reason))
+                self._fail(event)
+            case Stepped():
+                self._steps, self._fills = self._steps + 1, self._fills + event.fill
             case Settled():
                 self._settle(event)
             case _:
@@ -109,13 +118,17 @@ class Recorder:
             self._commit()
             self._checkpoints.clear()
         elif self._rows or self._stop.asked or self._checkpoints.due:
-            self._rows.append(self._checkpoints.write(event.snapshot()))
+            snapshot = event.snapshot()
+            under_way = {run_id: self._epochs[run_id] for run_id in snapshot.begun}
+            self._rows.append(self._checkpoints.write(snapshot, under_way))
             self._commit()
 
     def _commit(self) -> None:
         with self._ledger.together():
             for write in self._rows:
                 write()
+        if self._checkpoints is not None:
+            write_study(self._folder, self._ledger)
         self._rows = []
         ended, self._ended = self._ended, []
         for notice in ended:
@@ -134,9 +147,25 @@ class Recorder:
         )
         if self._keys[event.run_id].method in _KEPT:
             save_checkpoint(epoch_file(self._folder, event.run_id, event.epoch), event.state)
+        self._epochs[event.run_id].append(row)
         self._rows.append(partial(self._ledger.epoch, event.run_id, row))
 
+    def _fail(self, event: RunFailed) -> None:
+        """The run's last good weights stay: its best epoch's, if it ended one."""
+        error, run_id, epoch = event.reason, event.run_id, event.best_epoch
+        if epoch:
+            path = epoch_file(self._folder, run_id, epoch)
+            if not path.is_file():
+                save_checkpoint(path, event.state)
+            error += f". Its best weights until then are in {path.relative_to(self._folder)}"
+        write_run(self._folder, Ended(self._keys[run_id], self._epochs[run_id], error=error))
+        self._rows.append(partial(self._ledger.fail, run_id, error))
+
     def _finish(self, done: Done, key: RunKey) -> Outcome:
+        # scikit-learn and SciPy, which no step of training waits for
+        from weft.evidence.metrics import score
+        from weft.methods.calibrated import save_calibrated
+
         place = self._folder / "runs" / key.run_id
         model = place / MODEL
         model.mkdir(parents=True, exist_ok=True)
@@ -149,9 +178,8 @@ class Recorder:
             {"validation": splits.validation.labels, "test": splits.test.labels},
             {"validation": done.validation, "test": done.test},
         )
-        sync_tree(place)  # the ledger must not speak of files that a power cut can take back
         judged = partial(score, positive=data.positive)
-        return Outcome(
+        outcome = Outcome(
             validation=judged(splits.validation.labels, done.validation),
             test=judged(splits.test.labels, done.test),
             trainable=done.trainable,
@@ -165,6 +193,9 @@ class Recorder:
             folder=f"runs/{key.run_id}",
             extra={**done.extra, "temperature": calibration.temperature},
         )
+        write_run(self._folder, Ended(key, self._epochs[key.run_id], outcome))
+        sync_tree(place)  # the ledger must not speak of files that a power cut can take back
+        return outcome
 
 
 def epoch_file(folder: Path, run_id: str, epoch: int) -> Path:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from weft.config import StudyConfig
@@ -14,17 +14,27 @@ from weft.data.splits import split
 from weft.study import sessions
 from weft.study.choice import LEDGER
 from weft.study.facts import facts_of, facts_of_backbone, together
-from weft.study.ground import CONFIG, adapter_fits, begun, same_ground, same_settings, settings_of
+from weft.study.ground import (
+    CONFIG,
+    begun,
+    changed_since,
+    encoder_fits,
+    same_ground,
+    same_settings,
+    settings_of,
+)
 from weft.study.growth import grown
 from weft.study.ledger import Ledger
 from weft.study.lock import held
-from weft.study.memory import PeakMemory
+from weft.study.making import Making
 from weft.study.notices import Begun, Opened, Watcher, Working
-from weft.study.plan import ORDER, STEPPED, plan
+from weft.study.plan import ORDER, plan
 from weft.study.presets import to_toml
-from weft.study.record import RunKey, Status
-from weft.study.stopping import Stop
-from weft.study.variants import config_of, sharing, variants
+from weft.study.rebuilt import mend
+from weft.study.record import Status
+from weft.study.room import room
+from weft.study.run_record import write_study
+from weft.study.variants import sharing
 
 
 def open_data(config: StudyConfig) -> Opened:
@@ -57,14 +67,17 @@ def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -
 
     needs_encoder = any(method != "tfidf" for method in config.methods)
     source = find(config.backbone) if needs_encoder else None
-    with held(folder, command):
+    # beside the imports that follow: hashing half a gigabyte leaves Python free meanwhile
+    Thread(target=_hash, args=(source,), daemon=True).start()
+    with room(folder, opened), held(folder, command):
+        mend(folder, lambda what: watch(Working(what)))
         return _run(opened, source, folder, watch, command)
 
 
 def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str) -> bool:
     from weft.methods import Materials
     from weft.nn.backbone import choose_precision
-    from weft.study.standing import drop_later_files, go_back
+    from weft.study.standing import after_kills, drop_later_files, go_back
     from weft.training.durable import write_durably
 
     config = opened.config
@@ -75,7 +88,8 @@ def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str
         wanted = before.backbone.precision  # a timing that comes out otherwise changes no study
     precision = choose_precision(wanted, config.bank.device)
     config = same_settings(config, before, folder, precision)
-    adapter_fits(config, len(opened.data.label_names))
+    if source is not None:
+        encoder_fits(config, source, len(opened.data.label_names))
     facts = facts_of(opened, command)
     identity = {"data": _digest(opened.data.hashes)}
     if source is not None:
@@ -97,6 +111,7 @@ def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str
             ledger.plan(keys)
             # by method, those that a checkpoint holds; what came after it is withdrawn
             stand = go_back(folder, ledger, config, watch)
+            stand = after_kills(folder, ledger, config, stand, watch)
             status = ledger.statuses()
             # a run that failed is tried again, but not by the command that it failed under
             again = set[str]() if sessions.unfinished(known) else set(config.methods) - set(stand)
@@ -107,104 +122,48 @@ def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str
                 sessions.begin(ledger, facts)
             if known.get("target") != config.target:  # of the report, so it follows the last
                 ledger.set_facts({"target": config.target})
+        write_study(folder, ledger)
         drop_later_files(folder, ledger, stand.values())
-        taken = {run: n for snapshot in stand.values() for run, n in snapshot.seated.items()}
+        taken = {run: n for snapshot in stand.values() for run, n in snapshot.begun.items()}
         held_too = {run for snapshot in stand.values() for run in snapshot.waiting} | set(taken)
         held_too -= {key.run_id for key in keys}
         besides = [key for key in ledger.keys() if key.run_id in held_too]  # noqa: SIM118
         watch(Begun(keys, waiting, facts, taken, besides))
         data = opened.data
         materials = Materials(config, opened.splits, data.label_names, data.positive, source)
-        making = _Making(opened, materials, ledger, folder, watch)
+        making = Making(opened, materials, ledger, folder, watch, {})
         for method in sorted(set(config.methods), key=ORDER.index):
             snapshot = stand.pop(method, None)
-            resumed: list[str] = []
+            resumed = set[str]()
             if snapshot is not None:
-                resumed = [*snapshot.seated, *snapshot.waiting]
-                making.go_on(method, resumed, snapshot)
-            wanted = {key.run_id for key in waiting} - set(resumed)
+                resumed = {*snapshot.begun, *snapshot.waiting}
+                making.go_on(method, snapshot)
+            wanted = {key.run_id for key in waiting} - resumed
             for part in sharing(config, (key for key in keys if key.method == method)):
                 own = [run for run in part if run[0].run_id in wanted]
                 if own:
                     making.make(method, own, [run for run in part if run not in own])
         status = ledger.statuses()
-        sessions.end(ledger)
-    return all(status[key.run_id] == "done" for key in keys)
-
-
-_Run = tuple[RunKey, StudyConfig]
-"""A run and its settings."""
-
-
-@dataclass(frozen=True)
-class _Making:
-    """Makes runs of one method after the other."""
-
-    opened: Opened
-    materials: Any
-    ledger: Ledger
-    folder: Path
-    watch: Watcher
-
-    def make(self, method: str, runs: Sequence[_Run], made: Sequence[_Run]) -> None:
-        """From the start, in one bank; `made` are the others that would share it."""
-        from weft.methods.base import Before
-
-        self.watch(Working(f"{method}: {len(runs)} runs{self._which(runs)}"))
-        self._make(method, runs, Before(made=[_item(run) for run in made]))
-
-    def go_on(self, method: str, run_ids: Sequence[str], snapshot: Any) -> None:
-        """From where the snapshot stands; its runs may be more than the command asks for."""
-        from weft.methods.base import Before
-
-        by_id = {key.run_id: key for key in self.ledger.keys()}  # noqa: SIM118 (it is no dict)
-        here, waiting = len(snapshot.seated), len(snapshot.waiting)
-        self.watch(Working(f"{method}: goes on in the middle of {here} runs, {waiting} waiting"))
-        keys = [by_id[run_id] for run_id in run_ids]
-        runs = [(key, config_of(self.materials.config, key)) for key in keys]
-        self._make(method, runs, Before(snapshot=snapshot))
-
-    def _which(self, runs: Sequence[_Run]) -> str:
-        """Of which settings on the grid these runs are, where their method has several."""
-        labels = {key.variant for key, _ in runs}
-        if len(variants(self.materials.config, runs[0][0].method)) == 1:
-            return ""
-        return f" of {runs[0][0].variant}" if len(labels) == 1 else f" of {len(labels)} settings"
-
-    def _make(self, method: str, runs: Sequence[_Run], before: Any) -> None:
-        from weft.methods import make
-        from weft.study.checkpoints import Checkpoints
-        from weft.study.recording import Recorder
-
-        opened, ledger = self.opened, self.ledger
-        checkpoints = Checkpoints(self.folder, method, ledger) if method in STEPPED else None
-        by_id = {key.run_id: key for key, _ in runs}
-        with PeakMemory() as memory, Stop(patient=checkpoints is not None) as stop:
-            recorder = Recorder(
-                self.folder,
-                by_id,
-                opened.data,
-                opened.splits,
-                ledger,
-                memory,
-                checkpoints,
-                stop,
-                self.watch,
+        for name in changed_since(config.data, data.hashes):
+            watch(
+                Working(
+                    f"warning: {name} is not what it was when this command read it: all runs are "
+                    "of what was read then, and going on with this study takes that file again"
+                )
             )
-            work = make(method, self.materials.of(runs[0][1]))
-            for event in work.run([_item(run) for run in runs], before):
-                recorder.take(event)
+        sessions.end(ledger, making.fill)
+        write_study(folder, ledger)
+    return all(status[key.run_id] == "done" for key in keys)
 
 
 def _is_wanted(status: Status, again: bool) -> bool:
     return status in ("planned", "running") or (status == "failed" and again)
 
 
-def _item(run: _Run) -> Any:
-    from weft.methods.base import Item
-
-    key, config = run
-    return Item(key.run_id, key.size, key.seed, config)
+def _hash(source: Any) -> None:
+    """Has the backbone's hash computed; whoever asks for it is told what goes wrong."""
+    with suppress(OSError, AttributeError):  # without a backbone there is none
+        _ = source.sha256
 
 
 def _digest(hashes: dict[str, str]) -> str:

@@ -59,8 +59,11 @@ class Strips:
 
 def strip_width(lengths: Ints) -> int:
     """A width that holds the longest example and leaves room to fill up with others."""
-    longest = int(lengths.max())
-    return max(_NARROWEST, -(-longest // _STEP) * _STEP)
+    return int(_width(lengths.max()))
+
+
+def _width(longest: Ints) -> Ints:
+    return np.maximum(_NARROWEST, -(-longest // _STEP) * _STEP)
 
 
 def pack(
@@ -158,16 +161,15 @@ def pack_for_inference(
     """
     order = np.argsort(tokens.lengths, kind="stable")
     lengths = tokens.lengths[order]
+    ends = np.cumsum(lengths)
+    # lengths ascend, so the last example taken sets the width
+    room = strips * _width(lengths)
     steps: list[tuple[Ints, Strips]] = []
     begin = 0
     while begin < len(order):
-        end, total = begin, 0
-        # lengths ascend, so the last example taken sets the width
-        while end < len(order):
-            total += int(lengths[end])
-            if end > begin and total > strips * strip_width(lengths[end : end + 1]):
-                break
-            end += 1
+        before = ends[begin] - lengths[begin]
+        over = ends[begin + 1 :] - before > room[begin + 1 :]
+        end = begin + 1 + (int(over.argmax()) if over.any() else len(over))
         index = order[begin:end]
         steps.append((index, pack([(0, tokens.take(index))], pad=pad, form=form)))
         begin = end

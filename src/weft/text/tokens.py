@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -109,29 +111,49 @@ def tokenize(
 
     Of a pair the longer text is cut first, as transformers does by default.
     """
-    ids: list[NDArray[np.int64]] = []
-    types: list[NDArray[np.int64]] = []
-    lengths: list[int] = []
-    for start in range(0, len(texts), _CHUNK):
-        part = list(texts[start : start + _CHUNK])
-        second = None if pairs is None else list(pairs[start : start + _CHUNK])
-        encoded = cast(
-            "dict[str, Any]",
-            tokenizer(
-                part,
-                second,
-                truncation=True,
-                max_length=max_length,
-                padding=False,
-                return_attention_mask=False,
-                return_token_type_ids=True,
-                return_overflowing_tokens=False,
-            ),
-        )
-        for row, kind in zip(encoded["input_ids"], encoded["token_type_ids"], strict=True):
-            ids.append(np.asarray(row, dtype=np.int64))
-            types.append(np.asarray(kind, dtype=np.int64))
-            lengths.append(len(row))
+    lines: list[Any] = list(texts) if pairs is None else list(zip(texts, pairs, strict=True))
+    read: list[Any] = []
+    if lines:
+        encode = _encoder(tokenizer, lines[0], max_length)
+        for start in range(0, len(lines), _CHUNK):
+            read.extend((e.ids, e.type_ids) for e in encode(lines[start : start + _CHUNK]))
+    lengths = np.fromiter((len(ids) for ids, _ in read), np.int64, len(read))
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-    empty = np.zeros(0, dtype=np.int64)
-    return Tokens(np.concatenate([empty, *ids]), np.concatenate([empty, *types]), offsets)
+    ids = np.fromiter(chain.from_iterable(ids for ids, _ in read), np.int64, int(offsets[-1]))
+    types = np.fromiter(chain.from_iterable(t for _, t in read), np.int64, int(offsets[-1]))
+    return Tokens(ids, types, offsets)
+
+
+def _encoder(
+    tokenizer: PreTrainedTokenizerBase, line: Any, max_length: int
+) -> Callable[[list[Any]], Sequence[Any]]:
+    """What reads texts, or (text, text), into things with `ids` and `type_ids`.
+
+    transformers sets its Rust tokenizer up when it is called, and then spends more time on making
+    lists of what that gave than on anything else: here it is called for one text, and the others
+    go to the Rust tokenizer themselves, without the places of their tokens that nobody asks for.
+    """
+    pairs = not isinstance(line, str)
+
+    def by_transformers(lines: list[Any]) -> list[Any]:
+        ones, others = map(list, zip(*lines, strict=True)) if pairs else (lines, None)
+        called = cast("Any", tokenizer)(
+            ones,
+            others,
+            truncation=True,
+            max_length=max_length,
+            padding=False,
+            return_attention_mask=False,
+            return_token_type_ids=True,
+            return_overflowing_tokens=False,
+        )
+        both = zip(called["input_ids"], called["token_type_ids"], strict=True)
+        return [SimpleNamespace(ids=ids, type_ids=types) for ids, types in both]
+
+    (theirs,) = by_transformers([line])
+    encode = getattr(getattr(tokenizer, "backend_tokenizer", None), "encode_batch_fast", None)
+    if encode is None:
+        return by_transformers
+    (ours,) = encode([line])
+    same = (ours.ids, ours.type_ids) == (theirs.ids, theirs.type_ids)
+    return encode if same else by_transformers

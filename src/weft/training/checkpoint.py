@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from weft.training.durable import put_in_place
+from weft.training.durable import gone_if_it_fails, put_in_place
 from weft.training.snapshot import Snapshot
 
 _KINDS = {torch.float64: "F64", torch.int64: "I64", torch.float32: "F32"}
@@ -38,8 +38,9 @@ def save_checkpoint(path: Path, state: Mapping[str, Tensor], words: Any = None) 
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".part")
     metadata = {"format": "pt"} | ({} if words is None else {_WORDS: json.dumps(words)})
-    digest = _write(temporary, state, metadata)
-    put_in_place(temporary, path)
+    with gone_if_it_fails(temporary):
+        digest = _write(temporary, state, metadata)
+        put_in_place(temporary, path)
     return digest
 
 

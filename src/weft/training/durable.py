@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -16,8 +18,20 @@ def put_in_place(temporary: Path, path: Path) -> None:
 def write_durably(path: Path, content: bytes) -> None:
     """Writes a file whole or not at all, into a folder that is there."""
     temporary = path.with_name(f"{path.name}.part")
-    temporary.write_bytes(content)
-    put_in_place(temporary, path)
+    with gone_if_it_fails(temporary):
+        temporary.write_bytes(content)
+        put_in_place(temporary, path)
+
+
+@contextmanager
+def gone_if_it_fails(temporary: Path) -> Generator[None]:
+    """Removes a file that could not be finished: on a disk that is full, half of it is in the
+    way."""
+    try:
+        yield
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def sync(path: Path) -> None:

@@ -68,6 +68,9 @@ class RunFailed:
 
     run_id: str
     reason: str
+    best_epoch: int = 0  # 0: it ended none
+    state: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor], compare=False)
+    """Its best epoch's weights, the caller's to keep; empty where it ended none."""
 
 
 @dataclass(frozen=True)

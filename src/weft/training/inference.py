@@ -13,6 +13,10 @@ from weft.nn.bank import Bank
 from weft.text.packing import Strips, pack_for_inference
 from weft.text.tokens import Ints, Tokens
 
+# strips' worth of tokens in a step: memory for more activations of flat layers is given back to the
+# system and faulted in again each time; other layers have more to do for each step
+_FEW, _MANY = 24, 48
+
 
 @dataclass(frozen=True)
 class Packed:
@@ -24,7 +28,8 @@ class Packed:
     @classmethod
     def of(cls, tokens: Tokens, bank: Bank) -> Packed:
         """Packs all examples as the bank's encoder takes them."""
-        steps = pack_for_inference(tokens, pad=bank.pad, form=bank.form)
+        strips = _FEW if bank.form == "flat" else _MANY
+        steps = pack_for_inference(tokens, pad=bank.pad, strips=strips, form=bank.form)
         return cls(steps, len(tokens))
 
 

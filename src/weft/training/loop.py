@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from weft.text.tokens import Ints, Tokens
 from weft.training.events import EpochEnd, Event, RunBegin, RunEnd, RunFailed, Settled, Stepped
 from weft.training.inference import cross_entropy, logits_of, probabilities
 from weft.training.slots import Job, Judges, Slot
-from weft.training.snapshot import Snapshot, put_back, take
+from weft.training.snapshot import Parked, Snapshot, enter, put_back, take
 
 _TOGETHER = {"cpu": 1536, "cuda": 1 << 20}
 """Tokens that one forward and backward take at most, but for a run's own batch. On a CPU more only
@@ -41,6 +42,9 @@ def train(
     A run that ends gives its slot to the next one waiting. Which run sits where and when depends
     on steps alone, never on the clock. So from a snapshot all goes on as if it had never stopped.
 
+    A run whose loss or gradient is no number fails before anything has moved, and the step is done
+    again without it.
+
     Args:
         bank: its slots are overwritten.
         jobs: in the order in which they enter.
@@ -53,23 +57,28 @@ def train(
         TrainingError: the snapshot is not of these jobs and this bank.
     """
     slots: dict[int, Slot] = {}
-    if since is not None:
-        slots, jobs = put_back(bank, jobs, since, time.perf_counter)
-    waiting = deque(jobs)
+    waiting: deque[Job | Parked] = deque()
+    if since is None:
+        waiting.extend(jobs)
+    else:
+        slots, rest = put_back(bank, jobs, since, time.perf_counter)
+        waiting.extend(rest)
+    apart = settings.exact
     while waiting or slots:
         for index in range(bank.slots):
             if index not in slots and waiting:
-                slots[index] = Slot(bank, index, waiting.popleft(), time.perf_counter())
-                yield RunBegin(slots[index].job.run_id)
+                run = waiting.popleft()
+                slots[index] = enter(bank, index, run, time.perf_counter())
+                if isinstance(run, Job):
+                    yield RunBegin(run.run_id)
         active = [slots[index] for index in sorted(slots)]
 
         # one step: as many runs together as pay, or each in the shapes it has alone
         batches = [_Batch.of(slot) for slot in active]
-        groups = _groups(batches, 0 if settings.exact else _TOGETHER[bank.device.type])
+        groups = _groups(batches, 0 if apart else _TOGETHER[bank.device.type])
+        took: list[_Took] = []
         fills: list[float] = []
-        told: dict[str, float] = {}
-        failed: dict[int, float] = {}
-        examples = 0
+        broken: dict[int, str] = {}
         for group in groups:
             strips = pack(
                 [(batch.slot.index, batch.tokens) for batch in group],
@@ -80,37 +89,55 @@ def train(
             logits = bank(strips, [batch.slot.stream() for batch in group])  # (B, C)
             labels = [torch.as_tensor(batch.labels, device=bank.device) for batch in group]
             parts = logits.split([len(own) for own in labels])
-            losses = [
-                _loss(x, y, batch.weights) for x, y, batch in zip(parts, labels, group, strict=True)
-            ]
+            losses = torch.stack(
+                [_loss(x, y, own.weights) for x, y, own in zip(parts, labels, group, strict=True)]
+            )
+            values: list[float] = cast("Any", losses).tolist()
+            odd = _odd("loss", values, [batch.slot for batch in group])
+            if odd:
+                broken |= odd
+                continue
             # runs share no trained weight, so each gets from the sum the gradient of its own loss
-            torch.autograd.backward(torch.stack(losses).sum())
-            for batch, loss, x, y in zip(group, losses, parts, labels, strict=True):
-                slot = batch.slot
-                told[slot.job.run_id] = loss.item()
-                slot.tally.add(loss.item(), int((x.argmax(1) == y).sum()), len(y))
-                slot.seen += len(y)
-                if not torch.isfinite(loss):
-                    failed[slot.index] = loss.item()
+            torch.autograd.backward(losses.sum())
+            for batch, loss, x, y in zip(group, values, parts, labels, strict=True):
+                took.append(_Took(batch.slot, loss, int((x.argmax(1) == y).sum()), len(y)))
             fills.append(strips.fill)
-            examples += len(strips.lengths)
+        norms: list[float] = cast("Any", torch.stack([slot.clip() for slot in active])).tolist()
+        broken |= _odd("gradient's norm", norms, active)
 
-        for slot in active:
-            if slot.index in failed:
+        # a run that breaks takes no part: the step is done again as if it had left before
+        if broken:
+            for slot in active:
+                slot.clear()
+            if not apart and len(groups) < len(active):
+                # what is no number spreads through shared products: each by itself shows whose
+                apart = True
+                continue
+            apart = settings.exact
+            for slot in [slot for slot in active if slot.index in broken]:
                 del slots[slot.index]
-                yield _failure(slot, "loss", failed[slot.index], slot.step + 1)
-            else:
-                slot.update()
+                yield _fail(bank, slot, broken[slot.index], slot.step + 1)
+            snapshot = partial(take, bank, slots, waiting, time.perf_counter())
+            yield Settled(not (slots or waiting), snapshot)
+            continue
+        apart = settings.exact
+        for one in took:
+            one.slot.count(one.loss, one.right, one.examples)
+        for slot in active:
+            slot.update()
+        examples = sum(one.examples for one in took)
+        told = {one.slot.job.run_id: one.loss for one in took}
         yield Stepped(examples, len(active), float(np.mean(fills)), told)
 
-        for slot in [slot for slot in active if slot.index in slots and slot.epoch_ended]:
+        for slot in [slot for slot in active if slot.epoch_ended]:
             if not slot.due:
                 slot.next_epoch()
                 continue
             ended = _validate(bank, slot, judges)
             if not math.isfinite(ended.validation_loss):
                 del slots[slot.index]
-                yield _failure(slot, "validation loss", ended.validation_loss, slot.step)
+                why = f"validation loss became {ended.validation_loss}"
+                yield _fail(bank, slot, why, slot.step)
                 continue
             yield ended
             if slot.finished:
@@ -137,6 +164,16 @@ class _Batch:
         index, job = slot.next_batch(), slot.job
         weights = None if job.weights is None else job.weights[index]
         return cls(slot, job.tokens.take(index), job.labels[index], weights)
+
+
+@dataclass(frozen=True)
+class _Took:
+    """What one run's step came to, before it is taken."""
+
+    slot: Slot
+    loss: float
+    right: int
+    examples: int
 
 
 def _loss(logits: Tensor, labels: Tensor, weights: NDArray[np.float64] | None) -> Tensor:
@@ -169,11 +206,24 @@ def _groups(batches: Sequence[_Batch], tokens: int) -> list[list[_Batch]]:
     return groups
 
 
-def _failure(slot: Slot, what: str, value: float, step: int) -> RunFailed:
+def _odd(what: str, values: Sequence[float], slots: Sequence[Slot]) -> dict[int, str]:
+    """What is no number, by the slot whose it is."""
+    return {
+        slot.index: f"{what} became {value}"
+        for slot, value in zip(slots, values, strict=True)
+        if not math.isfinite(value)
+    }
+
+
+def _fail(bank: Bank, slot: Slot, why: str, step: int) -> RunFailed:
+    """A run that has left its slot; nothing that is no number stays there."""
+    for tensor in bank.state(slot.index).values():
+        tensor.zero_()
     return RunFailed(
         slot.job.run_id,
-        f"the {what} became {value} in epoch {slot.epoch}, step {step}: "
-        "a lower learning rate usually helps",
+        f"the {why} in epoch {slot.epoch}, step {step}: a lower learning rate usually helps",
+        slot.best.epoch,
+        slot.best.state,
     )
 
 

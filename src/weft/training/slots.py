@@ -152,13 +152,26 @@ class Slot:
         """The random bits of the step to come."""
         return Stream(seed_for("dropout", self.job.seed), self.step, self.device)
 
+    def clip(self) -> Tensor:
+        """Clips the slot's gradients; their norm before, (), is no number where one of them is
+        none."""
+        return torch.nn.utils.clip_grad_norm_(self.parameters, self.job.recipe.max_grad_norm)
+
+    def clear(self) -> None:
+        """Sets the gradients to zero, whatever stands there."""
+        self.optimiser.zero_grad(set_to_none=False)
+
+    def count(self, loss: float, right: int, examples: int) -> None:
+        """Takes note of a batch, its loss being a mean."""
+        self.tally.add(loss, right, examples)
+        self.seen += examples
+
     def update(self) -> None:
-        """Clips the slot's gradients, moves its weights by one step and clears the gradients."""
-        torch.nn.utils.clip_grad_norm_(self.parameters, self.job.recipe.max_grad_norm)
+        """Moves the slot's weights by one step along its clipped gradients, and clears them."""
         self.learning_rate = float(self.schedule.get_last_lr()[0])
         self.optimiser.step()
         self.schedule.step()
-        self.optimiser.zero_grad(set_to_none=False)
+        self.clear()
         self.step += 1
 
     @property

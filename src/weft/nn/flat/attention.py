@@ -10,7 +10,7 @@ from torch import Tensor
 
 from weft.nn.dropout import Keep
 from weft.nn.flat.rows import Rows
-from weft.nn.native import library
+from weft.nn.native import library, tiles
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,10 @@ class Shape:
 
     heads: int
     factor: float  # of the scores
+
+    def dim(self, q: Tensor | None, kv: Tensor) -> int:
+        """How wide a head is."""
+        return kv.shape[1] // (3 if q is None else 2) // self.heads
 
 
 def attend(q: Tensor | None, kv: Tensor, rows: Rows, shape: Shape, keep: Keep | None) -> Tensor:
@@ -32,6 +36,8 @@ def attend(q: Tensor | None, kv: Tensor, rows: Rows, shape: Shape, keep: Keep | 
     Returns:
         (B, H), or (N, H) with zeros in the rows that no example has.
     """
+    if keep is None and not torch.is_grad_enabled() and tiles.attends(kv, shape.dim(q, kv)):
+        return _by_tiles(q, kv, rows, shape)
     if library.serves(kv):
         return cast("Any", _Attend).apply(q, kv, rows, shape, keep)
     return plain_attend(q, kv, rows, shape, keep)
@@ -72,6 +78,15 @@ def plain_attend(
     source[place[there]] = torch.arange(examples * longest, device=kv.device)[there.flatten()]
     used = torch.arange(len(kv), device=kv.device)[:, None] < rows.tokens
     return torch.where(used, context.flatten(0, 1)[source], 0)
+
+
+def _by_tiles(q: Tensor | None, kv: Tensor, rows: Rows, shape: Shape) -> Tensor:
+    query, key, value = _parts(q, kv)
+    out = kv.new_empty(len(query), query.shape[1])
+    tiles.attend(query, key, value, rows.begin, shape.heads, shape.factor, out, first=q is not None)
+    if q is None:
+        out[rows.tokens :].zero_()
+    return out
 
 
 class _Attend(torch.autograd.Function):

@@ -14,14 +14,15 @@ from torch import Tensor, nn
 from weft.nn.dropout import Keep
 from weft.nn.flat.rows import Runs
 from weft.nn.leaves import BankLora, FrozenLinear, Own
-from weft.nn.native import library
+from weft.nn.native import library, tiles
 
 
 class Frozen:
     """One or more frozen linear layers of the same input, as one product (in -> sum of outs).
 
     On a CPU the weights lie as oneDNN wants them, once for each direction, so that no step lays
-    them out anew; elsewhere, and for other number formats, they are plain tensors.
+    them out anew; for inference alone, as the processor's tile unit does, where it has one.
+    Elsewhere, and for other number formats, they are plain tensors.
 
     Args:
         layers: their weights are taken over, so that none is held twice.
@@ -40,6 +41,7 @@ class Frozen:
         self.bias = torch.cat(biases).to(dtype or weight.dtype)
         self.inner = weight.shape[1]
         self._packed: tuple[Tensor, Tensor | None] | None = None
+        self._laid: Tensor | None = None
         self._weight: Tensor | None = None
         if dtype is None:
             self._weight = weight
@@ -47,7 +49,10 @@ class Frozen:
         weight = weight.to(dtype)
         for layer in layers:
             layer.weight = layer.weight.new_empty(0)
-        if _packs(weight):
+        if not backward and tiles.serves(weight):
+            self._laid = tiles.lay(weight)
+            self.bias = torch.cat(biases).float()
+        elif _packs(weight):
             reorder = cast("Any", torch.ops.mkldnn)._reorder_linear_weight
             turned = reorder(weight.t().contiguous(), None) if backward else None
             self._packed = reorder(weight, None), turned
@@ -56,6 +61,8 @@ class Frozen:
 
     def forward(self, x: Tensor, activation: str = "none") -> Tensor:
         """x: (N, in) -> (N, out); activation: `none`, or `gelu` for inference."""
+        if self._laid is not None:
+            return tiles.product(x, self._laid, self.bias, gelu=activation == "gelu")
         if self._packed is not None:
             return _product(x, self._packed[0], self.bias, activation)
         y = F.linear(x, cast("Tensor", self._weight), self.bias)

@@ -65,7 +65,7 @@ def opened(file: Path) -> ctypes.CDLL | str:
 def source_hash(folder: Path) -> str:
     """Of what the kernels are built from."""
     digest = hashlib.sha256()
-    for name in ("kernels.h", "kernels.cpp"):
+    for name in ("kernels.h", "kernels.cpp", "tiles.h", "tiles.cpp", "tiles_attention.cpp"):
         digest.update((folder / name).read_bytes())
     return digest.hexdigest()[:16]
 
@@ -85,6 +85,13 @@ def reason() -> str | None:
     """Why the kernels are not used; None where they are."""
     library = _library()
     return library if isinstance(library, str) else None
+
+
+@cache
+def tiles() -> bool:
+    """Whether the kernels multiply on this processor's tile unit."""
+    library: Any = _library()
+    return not isinstance(library, str) and bool(library.weft_tiles())
 
 
 def serves(x: Tensor, *widths: int) -> bool:

@@ -1,4 +1,4 @@
-"""The part of results.md on probabilities: calibration, ensembles, a threshold, abstention."""
+"""The report's section on probabilities: calibration, ensembles, a threshold, abstention."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from weft.report.calibration import COVERAGE, Best, Cell
 from weft.report.formats import MISSING, count, percent, points, share, three, whole
 from weft.report.markdown import code, markdown_table
 from weft.report.rows import StudyView, section
+from weft.report.sections.parts import Drawn, Part, picture
 
 if TYPE_CHECKING:
     from weft.report.gathered import Gathered
@@ -43,7 +44,7 @@ _TOGETHER = (
 )
 
 
-def probabilities_markdown(gathered: Gathered, files: Sequence[str]) -> list[str]:
+def probabilities(gathered: Gathered, files: Sequence[str]) -> list[Part]:
     """The section's paragraphs; none where no run's predictions can be read.
 
     Args:
@@ -53,7 +54,7 @@ def probabilities_markdown(gathered: Gathered, files: Sequence[str]) -> list[str
     rows, found = gathered.cells, gathered.best
     if not rows:
         return []
-    parts = ["## Calibration", _WHAT + _saved(rows) + _JUDGED, _table(rows)]
+    parts: list[Part] = [_WHAT + _saved(rows) + _JUDGED, _table(rows)]
     if any(row.ensemble for row in rows):
         parts += ["### Seeds together", _TOGETHER, _ensembles(rows)]
     if found is not None:
@@ -116,20 +117,20 @@ def _ensembles(rows: list[Cell]) -> str:
     return markdown_table(headings, lines)
 
 
-def _chosen(view: StudyView, found: Best, files: Sequence[str]) -> list[str]:
+def _chosen(view: StudyView, found: Best, files: Sequence[str]) -> list[Part]:
     key, run = found.key, found.run
     temperature = run.temperature
     why = f" ({temperature.reason})" if temperature.reason else ""
     name = f"{key.name} at {whole(key.size)}, seed {key.seed}"
-    parts = [
+    parts: list[Part] = [
         "### The run that validation chose",
         f"{name}: temperature {temperature.value:.2f}{why}.",
     ]
     unlike = unlike_test(found)
     if unlike:
         parts.append(unlike)
-    if "figures/reliability.png" in files:
-        parts.append("![Reliability on test, before and after](figures/reliability.png)")
+    said = "Reliability on test, before and after"
+    parts.append(Drawn("reliability", picture("reliability", files, said)))
     parts.append(_threshold(view, found))
     kept = at(curve(run.at(run.test), run.test.labels))
     lines = [
@@ -141,8 +142,7 @@ def _chosen(view: StudyView, found: Best, files: Sequence[str]) -> list[str]:
         "Answering only where it is surest (test; 95 % Wilson intervals, each by itself):",
         markdown_table(("coverage", "answers", "accuracy", "interval"), lines),
     ]
-    if "figures/abstention.png" in files:
-        parts.append("![Accuracy against coverage](figures/abstention.png)")
+    parts.append(Drawn("abstention", picture("abstention", files, "Accuracy against coverage")))
     warning = _prior(view, found)
     return [*parts, warning] if warning else parts
 

@@ -1,0 +1,46 @@
+"""Studies whose ledger is damaged or whose folder takes no files, and what is done about it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from weft.report import Gathered
+    from weft.report.rows import StudyView
+
+
+def read_or_mend(folder: Path) -> StudyView:
+    """What the report is of; a ledger that is damaged is rebuilt first."""
+    from weft.errors import LedgerError
+    from weft.report import read
+
+    try:
+        return read(folder)
+    except LedgerError:
+        from weft.study.lock import held
+        from weft.study.rebuilt import mend
+        from weft.study.runner import typed_command
+
+        with held(folder, typed_command()):
+            mend(folder, lambda what: print(what, file=sys.stderr))
+        return read(folder)
+
+
+def write_or_say(found: Gathered, place: Path | None) -> list[Path]:
+    """The files written; none where the study's own folder takes none, which is said."""
+    from weft.errors import StudyError
+    from weft.report import write_gathered
+
+    try:
+        return write_gathered(found, place)
+    except StudyError as error:
+        if place is not None:
+            raise
+        print(
+            f"note: {error.problem} ({error.found}) To have the report's files, name a folder for "
+            "them with --out.",
+            file=sys.stderr,
+        )
+        return []

@@ -1,0 +1,124 @@
+"""The learning curve: each seed a point, means with their intervals, the forecast, the target."""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from weft.evidence.sentences import name_of
+from weft.report.forecast import BAND
+from weft.report.formats import count, percent, short, whole
+from weft.report.page.axes import linear, of_sizes
+from weft.report.page.marks import Chart, Series
+from weft.report.rows import done, method_rank, name_in
+
+if TYPE_CHECKING:
+    from weft.report.gathered import Gathered
+    from weft.report.intervals import Judged
+
+_DODGE = 0.011  # of the axis: how far methods stand apart at one size
+
+
+def curve_chart(found: Gathered) -> Chart | None:
+    """None where no run has a score to show."""
+    rows = [row for row in done(found.main.runs) if row["test_accuracy"] is not None]
+    if not rows:
+        return None
+    sizes = sorted({int(row["size"]) for row in rows})
+    methods = sorted({row["method"] for row in rows}, key=method_rank)
+    ahead = found.line
+    beyond = [] if ahead is None else [2 * sizes[-1], round(float(ahead.sizes[-1]))]
+    values = [float(row["test_accuracy"]) for row in rows]
+    values += [end for cell in found.judged.values() for end in _ends(cell)]
+    if ahead is not None:
+        values += [float(end) for band in (ahead.low, ahead.high) for end in band]
+    if found.target is not None:
+        values.append(found.target)
+    tested = sorted({int(row["test_examples"]) for row in rows})
+    n = " or ".join(map(whole, tested))
+    chart = Chart(
+        says=f"Test accuracy of {count(len(rows), 'run')} against training size",
+        x=of_sizes("training examples (log scale)", sizes, beyond),
+        y=linear(f"test accuracy (n = {n})", values, _percent, least=0, most=1),
+    )
+    decades = math.log10(chart.x.high / chart.x.low)
+    for place, method in enumerate(methods):
+        shift = 10 ** (_DODGE * decades * (place - (len(methods) - 1) / 2))
+        own = [row for row in rows if row["method"] == method]
+        series = Series(method, name_in(found.main, method))
+        _means(chart, series, own, shift, found)
+        if found.ahead is not None and found.ahead.method == method and ahead is not None:
+            _forecast(chart, series, found)
+        chart.series.append(series)
+    if found.target is not None:
+        chart.rule = (chart.place(sizes[0], found.target)[1], f"target {percent(found.target)}")
+    return chart
+
+
+def _ends(cell: Judged) -> list[float]:
+    interval = cell.recipe.accuracy
+    return [end for end in (interval.low, interval.high) if end is not None]
+
+
+def _means(
+    chart: Chart, series: Series, rows: list[dict[str, Any]], shift: float, found: Gathered
+) -> None:
+    """A method's seeds, the line through their means, and the band of the means' intervals."""
+    low: list[tuple[float, float]] = []
+    high: list[tuple[float, float]] = []
+    through: list[tuple[float, float]] = []
+    for size in sorted({int(row["size"]) for row in rows}):
+        here = [row for row in rows if row["size"] == size]
+        mean = fmean(row["test_accuracy"] for row in here)
+        through.append((size * shift, mean))
+        cell = found.judged.get((series.key, size))
+        ends = [] if cell is None else _ends(cell)
+        said = f"{series.label}, {whole(size)} examples: mean of {count(len(here), 'seed')} "
+        said += percent(mean)
+        if len(ends) == 2:
+            low.append((size * shift, ends[0]))
+            high.append((size * shift, ends[1]))
+            series.bars.append(chart.bar(size * shift, *ends))
+            said += f", 95 % interval {100 * ends[0]:.1f} to {100 * ends[1]:.1f}"
+        series.dots += [
+            chart.dot(size * shift, row["test_accuracy"], _says(series, row)) for row in here
+        ]
+        series.dots.append(chart.dot(size * shift, mean, said, "mean"))
+    if len(low) > 1:
+        series.paths.append(chart.area(low, high))
+    if len(through) > 1:
+        series.paths.append(chart.line(through))
+
+
+def _says(series: Series, row: dict[str, Any]) -> str:
+    return (
+        f"{series.label}, {whole(row['size'])} examples, seed {row['seed']}: "
+        f"test {percent(row['test_accuracy'])}, validation {percent(row['validation_accuracy'])}, "
+        f"{short(row['seconds'])} s (run {row['run_id']})"
+    )
+
+
+def _forecast(chart: Chart, series: Series, found: Gathered) -> None:
+    line = found.line
+    assert line is not None
+    low, mean, high = (
+        [(float(x), float(y)) for x, y in zip(line.sizes, values, strict=True)]
+        for values in (line.low, line.mean, line.high)
+    )
+    series.paths += [chart.area(low, high), chart.line(mean, "dotted")]
+    for place in (_nearest(low, 2 * low[0][0]), len(mean) - 1):
+        size, score = mean[place]
+        says = (
+            f"Forecast for {name_of(series.key)} at {whole(size)} examples: {percent(score)}, "
+            f"{100 * BAND:.0f} % band {100 * low[place][1]:.1f} to {100 * high[place][1]:.1f}"
+        )
+        series.dots.append(chart.dot(size, score, says, "ring"))
+
+
+def _nearest(points: list[tuple[float, float]], size: float) -> int:
+    return min(range(len(points)), key=lambda place: abs(points[place][0] - size))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g} %"

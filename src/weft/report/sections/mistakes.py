@@ -1,0 +1,66 @@
+"""Test examples worth reading, with what each size made of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from weft.report.formats import count, percent, whole
+from weft.report.markdown import markdown_table
+from weft.report.mistakes import MOST, Example, Kind
+from weft.report.sections.parts import Drawn, Part
+
+if TYPE_CHECKING:
+    from weft.report.gathered import Gathered
+
+KINDS: dict[Kind, str] = {
+    "wrong": "wrong and sure",
+    "sizes": "sizes disagree",
+    "label": "label in doubt",
+}
+"""What the three kinds are called."""
+
+_SHORT = 300  # letters of a text in Markdown
+
+
+def mistakes(found: Gathered) -> tuple[Part, ...]:
+    """The section's parts; none where no predictions can be read."""
+    own = found.mistakes
+    if not own.tested:
+        return ()
+    counts = own.counts
+    said = (
+        f"Of {count(own.tested, 'test example')} the best run gets {whole(counts['wrong'])} wrong; "
+        f"on {whole(counts['sizes'])} the training sizes of {own.name}, seeds taken together, "
+        f"answer differently; and the labels of {whole(counts['label'])} are likely wrong "
+        "themselves, as cleanlab counts by the best cell's calibrated probabilities. The last are "
+        "worth a look before anything is concluded from them: a sure mistake looks the same."
+    )
+    if not own.wanted:
+        return (said, "The examples were left out (`--no-texts`).")
+    if not own.examples:
+        return (said,)
+    parts: list[Part] = [said, _listed(own.counts)]
+    if own.missing:
+        parts.append(f"**Without texts.** {own.missing} Examples go by their place in test.")
+    sizes = [f"p at {whole(size)}" for size in own.sizes]
+    headings = ("test #", "kind", "label", "answer", "sure", *sizes, "text")
+    table = markdown_table(headings, [_line(one) for one in own.examples])
+    return (*parts, Drawn("mistakes", table))
+
+
+def _listed(counts: dict[Kind, int]) -> str:
+    cut = max(counts.values()) > MOST
+    first = f"The first {MOST} of each kind are listed. " if cut else ""
+    return (
+        f"{first}`sure` is the best run's probability of its answer, `p` that of the label by the "
+        "seeds of each size together, all calibrated."
+    )
+
+
+def _line(one: Example) -> list[str]:
+    text = one.text or ""
+    cut = f"{text[:_SHORT]}\u2026" if len(text) > _SHORT else text
+    return [
+        *(str(one.index), ", ".join(KINDS[kind] for kind in one.kinds), one.label, one.answer),
+        *(percent(one.sure), *(percent(p) for _, p in one.by_size), cut),
+    ]
