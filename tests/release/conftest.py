@@ -15,6 +15,12 @@ Model = Callable[..., Path]
 LABELS = ("bad", "good", "so-so")
 
 
+@pytest.fixture(autouse=True)
+def float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Predictors choose their number format by the machine; here all machines choose the same."""
+    monkeypatch.setattr("weft.nn.backbone.fast_bf16", lambda: False)
+
+
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     """model(method, kind, mean): the folder of a saved model over a tiny encoder."""

@@ -81,7 +81,9 @@ def texts_for(
     """
     found = Texts([], None, "")
     if given is not None:
-        texts, pairs = read_texts(given, column, pair_column)
+        read = read_texts(given, column, pair_column)
+        texts = list(read.firsts())
+        pairs = None if read.seconds is None else list(read.seconds())
         found = Texts(texts, pairs, f"{len(texts):,} given")
     else:
         run = run_of(folder)

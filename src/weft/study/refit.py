@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
+from statistics import median, median_low
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,7 +48,7 @@ class Winner:
     """Optimiser steps of the epoch that validation chose, the median over the seeds; None: the
     method takes none."""
     c: float | None
-    """The inverse strength of the penalty, the median over the seeds."""
+    """The inverse strength of the penalty, the (lower) median over the seeds."""
 
     def at(self, config: StudyConfig) -> Winner:
         """With the places of data and encoder that a configuration names."""
@@ -94,7 +94,7 @@ def winner(folder: Path) -> Winner:
         config=config_of(config, key),
         seeds=len(rivals),
         steps=round(median(steps)) if key.method in STEPPED else None,
-        c=float(np.exp(median(np.log(penalties)))) if penalties else None,
+        c=float(median_low(penalties)) if penalties else None,
     )
 
 
