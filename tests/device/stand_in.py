@@ -1,12 +1,13 @@
 """Banks that compute as on a GPU where there is none.
 
-`lined` gives a CPU's bank what a device's has: slots in one line, examples moved once, losses
-read late. `blind` puts a bank on torch's meta device, whose numbers nobody can read: whatever
-would make a host wait for a GPU (`item`, `nonzero`, a branch on a value) is an error there.
+`as_on_a_device` has a CPU's bank train as a device's: slots moved at once, examples moved once,
+losses read late. `blind` puts a bank on torch's meta device, whose numbers nobody can read:
+whatever would make a host wait for a GPU (`item`, `nonzero`, a branch on a value) is an error.
 """
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +17,19 @@ import torch
 from torch import Tensor
 
 from weft.nn.bank import Bank
-from weft.nn.line import in_line
 from weft.nn.native import library
 from weft.nn.verify import Reference
 from weft.training import loop, readings, slots
+from weft.training.stacked import Stacked
 
 from ..tiny import HIDDEN, backbone, examples
 
 
-def lined(bank: Bank, patch: pytest.MonkeyPatch, every: int = 1) -> Bank:
-    """The same bank with its trained tensors in one line; plain twins compute, as on a GPU."""
+def as_on_a_device(patch: pytest.MonkeyPatch, every: int = 1) -> None:
+    """From here on banks on the CPU train as a device's do; plain twins compute."""
     patch.setattr(library, "serves", lambda *_: False)
+    patch.setattr(loop, "stacked_of", lambda bank: Stacked(list(bank.trained.values())))
     patch.setitem(readings.EVERY, "cpu", every)
-    shapes = {name: tuple(tensor.shape[1:]) for name, tensor in bank.trained.items()}
-    dtype = next(iter(bank.trained.values())).dtype
-    views, bank.line = in_line(shapes, bank.slots, dtype, bank.device)
-    for name, parameter in bank.trained.items():
-        parameter.grad = None
-        parameter.data, parameter.grad = views[name].detach(), views[name].grad
-    return bank
 
 
 class Unknown:
@@ -58,6 +53,7 @@ def blind(folder: Path, patch: pytest.MonkeyPatch, slots_: int, **settings: Any)
     patch.setattr("weft.nn.bank.Stream", Unknown)
     patch.setattr(slots, "Stream", Unknown)
     patch.setitem(readings.EVERY, "meta", 1 << 30)
+    patch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
     patch.setitem(loop._TOGETHER, "meta", 1 << 20)
     return Bank(backbone(folder, **settings), update, slots_, form, "meta")
 

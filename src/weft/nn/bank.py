@@ -38,7 +38,6 @@ from weft.nn.dropout import Layout, Step, Stream
 from weft.nn.flat.layers import FlatLayers, parts_of
 from weft.nn.flat.rows import Rows
 from weft.nn.leaves import BankLora, FrozenLinear
-from weft.nn.line import Line, in_line
 from weft.nn.placing import placed
 from weft.nn.shapes import (
     PREFIX,
@@ -107,16 +106,10 @@ class Bank(nn.Module):
         dtype = torch.float64 if backbone.precision == "float64" else torch.float32
         model.to(self.device, dtype)
         self.trained: dict[str, nn.Parameter] = {}
-        self.line: Line | None = None
-        """Where the slots are moved by one operation: on a device, which waits for none."""
-        shapes = shapes_of(model, update, backbone.fresh)
-        if self.device.type != "cpu":
-            self.trained, self.line = in_line(shapes, slots, dtype, self.device)
-        else:
-            for name, shape in shapes.items():
-                parameter = nn.Parameter(torch.zeros(slots, *shape, dtype=dtype))
-                parameter.grad = torch.zeros_like(parameter)
-                self.trained[name] = parameter
+        for name, shape in shapes_of(model, update, backbone.fresh).items():
+            parameter = nn.Parameter(torch.zeros(slots, *shape, dtype=dtype, device=device))
+            parameter.grad = torch.zeros_like(parameter)
+            self.trained[name] = parameter
         self._came = {
             PREFIX + name: parameter.detach().clone()
             for name, parameter in model.named_parameters()

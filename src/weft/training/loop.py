@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,8 +21,10 @@ from weft.text.packing import pack
 from weft.text.tokens import Ints, Tokens
 from weft.training.events import EpochEnd, Event, RunBegin, RunEnd, RunFailed, Settled, Stepped
 from weft.training.inference import cross_entropy, logits_of, probabilities
+from weft.training.readings import EVERY, Readings
 from weft.training.slots import Job, Judges, Slot
 from weft.training.snapshot import Snapshot, put_back, take
+from weft.training.stacked import stacked_of
 
 _TOGETHER = {"cpu": 1536, "cuda": 1 << 20}
 """Tokens that one forward and backward take at most, but for a run's own batch. On a CPU more only
@@ -53,13 +55,16 @@ def train(
         TrainingError: the snapshot is not of these jobs and this bank.
     """
     slots: dict[int, Slot] = {}
+    stacked = stacked_of(bank)
+    readings = Readings(EVERY[bank.device.type])
     if since is not None:
-        slots, jobs = put_back(bank, jobs, since, time.perf_counter)
+        slots, jobs = put_back(bank, jobs, since, time.perf_counter, stacked)
     waiting = deque(jobs)
     while waiting or slots:
         for index in range(bank.slots):
             if index not in slots and waiting:
-                slots[index] = Slot(bank, index, waiting.popleft(), time.perf_counter())
+                job = waiting.popleft()
+                slots[index] = Slot(bank, index, job, time.perf_counter(), stacked)
                 yield RunBegin(slots[index].job.run_id)
         active = [slots[index] for index in sorted(slots)]
 
@@ -67,7 +72,6 @@ def train(
         batches = [_Batch.of(slot) for slot in active]
         groups = _groups(batches, 0 if settings.exact else _TOGETHER[bank.device.type])
         fills: list[float] = []
-        failed: dict[int, float] = {}
         examples = 0
         for group in groups:
             strips = pack(
@@ -76,8 +80,9 @@ def train(
                 width=settings.strip_width,
                 form=bank.form,
             )
-            logits = bank(strips, [batch.slot.stream() for batch in group])  # (B, C)
-            labels = [torch.as_tensor(batch.labels, device=bank.device) for batch in group]
+            streams = [batch.slot.stream() for batch in group]
+            logits = bank(strips, streams, _on_device(group))  # (B, C)
+            labels = [batch.labels for batch in group]
             parts = logits.split([len(own) for own in labels])
             losses = [
                 _loss(x, y, batch.weights) for x, y, batch in zip(parts, labels, group, strict=True)
@@ -85,18 +90,18 @@ def train(
             # runs share no trained weight, so each gets from the sum the gradient of its own loss
             torch.autograd.backward(torch.stack(losses).sum())
             for batch, loss, x, y in zip(group, losses, parts, labels, strict=True):
-                slot = batch.slot
-                slot.tally.add(loss.item(), int((x.argmax(1) == y).sum()), len(y))
-                slot.seen += len(y)
-                if not torch.isfinite(loss):
-                    failed[slot.index] = loss.item()
+                readings.note(batch.slot, loss, (x.argmax(1) == y).sum(), len(y))
+                batch.slot.seen += len(y)
             fills.append(strips.fill)
             examples += len(strips.lengths)
 
+        failed = readings.read(at_once=any(slot.closes_epoch for slot in active))
+        if stacked is not None:
+            stacked.step([slot.index for slot in active if slot not in failed])
         for slot in active:
-            if slot.index in failed:
+            if slot in failed:
                 del slots[slot.index]
-                yield _failure(slot, "loss", failed[slot.index], slot.step + 1)
+                yield _failure(slot, "loss", *failed[slot])
             else:
                 slot.update()
         yield Stepped(examples, len(active), float(np.mean(fills)))
@@ -117,7 +122,7 @@ def train(
             else:
                 slot.next_epoch()
                 slot.count_anew(time.perf_counter())
-        snapshot = partial(take, bank, slots, waiting, time.perf_counter())
+        snapshot = partial(_take, bank, slots, waiting, readings)
         yield Settled(not (slots or waiting), snapshot)
 
 
@@ -127,17 +132,39 @@ class _Batch:
 
     slot: Slot
     tokens: Tokens
-    labels: Ints  # (B,)
-    weights: NDArray[np.float64] | None  # (B,)
+    labels: Tensor  # (B,)
+    weights: Tensor | NDArray[np.float64] | None  # (B,)
+    there: tuple[Tensor, Tensor] | None = None
+    """Ids and types (T,) where they are on the device; `tokens` then tells lengths alone."""
 
     @classmethod
     def of(cls, slot: Slot) -> _Batch:
         index, job = slot.next_batch(), slot.job
+        if slot.resident is not None:
+            ids, types, labels, weights = slot.resident.take(index)
+            return cls(slot, slot.resident.lengths(index), labels, weights, (ids, types))
         weights = None if job.weights is None else job.weights[index]
-        return cls(slot, job.tokens.take(index), job.labels[index], weights)
+        return cls(slot, job.tokens.take(index), torch.as_tensor(job.labels[index]), weights)
 
 
-def _loss(logits: Tensor, labels: Tensor, weights: NDArray[np.float64] | None) -> Tensor:
+def _on_device(group: Sequence[_Batch]) -> tuple[Tensor, Tensor] | None:
+    """Ids and types (T,) of a group's tokens, where they are on the device already."""
+    there = [batch.there for batch in group if batch.there is not None]
+    if not there:
+        return None
+    ids, types = zip(*there, strict=True)
+    return torch.cat(ids), torch.cat(types)
+
+
+def _take(
+    bank: Bank, slots: Mapping[int, Slot], waiting: Iterable[Job], readings: Readings
+) -> Snapshot:
+    """The state between two steps, when nothing of it is left to be read."""
+    readings.catch_up()
+    return take(bank, slots, waiting, time.perf_counter())
+
+
+def _loss(logits: Tensor, labels: Tensor, weights: Tensor | NDArray[np.float64] | None) -> Tensor:
     """Mean cross-entropy of a batch, each example times its weight.
 
     It is divided by the number of examples, not by the sum of their weights, so that an example

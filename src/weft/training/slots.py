@@ -16,6 +16,8 @@ from weft.nn.dropout import Stream
 from weft.randomness import generator_for, seed_for
 from weft.text.tokens import Ints, Part, Tokens
 from weft.training.inference import Packed
+from weft.training.resident import Resident
+from weft.training.stacked import Decay, Share, Stacked
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,14 @@ class Best:
 class Slot:
     """One place of the bank and the run that sits in it.
 
-    Optimiser, schedule and clipping are torch's own, over the slot's views of the bank.
+    Optimiser, schedule and clipping are torch's own, over the slot's views of the bank; or its
+    share of those of all slots (`stacked`), where the bank computes on a device. There its
+    examples lie too.
     """
 
-    def __init__(self, bank: Bank, index: int, job: Job, now: float) -> None:
+    def __init__(
+        self, bank: Bank, index: int, job: Job, now: float, stacked: Stacked | None = None
+    ) -> None:
         self.index, self.job = index, job
         bank.enter(index, seed_for("init", job.seed), job.lora)
         self.parameters = bank.parameters_of(index)
@@ -100,16 +106,24 @@ class Slot:
             parameter.grad.zero_()
         recipe = job.recipe
         self.device = bank.device
-        self.optimiser: torch.optim.Optimizer = torch.optim.AdamW(
-            self.parameters,
-            lr=recipe.learning_rate,
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
         total = job.total_steps
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimiser, lambda step: max(0.0, (total - step) / total)
-        )
+        self.optimiser: torch.optim.Optimizer | Share
+        self.schedule: torch.optim.lr_scheduler.LambdaLR | Decay
+        self.resident: Resident | None = None
+        if stacked is None:
+            self.optimiser = torch.optim.AdamW(
+                self.parameters,
+                lr=recipe.learning_rate,
+                weight_decay=recipe.weight_decay,
+                fused=True,
+            )
+            self.schedule = torch.optim.lr_scheduler.LambdaLR(
+                self.optimiser, lambda step: max(0.0, (total - step) / total)
+            )
+        else:
+            self.optimiser = stacked.seat(index, recipe, total)
+            self.schedule = Decay(recipe.learning_rate, total)
+            self.resident = Resident(job.tokens, job.labels, job.weights, bank.device)
         self.epoch = 1
         self.step = 0  # optimiser steps taken
         self.seen = 0  # training examples seen
@@ -134,13 +148,20 @@ class Slot:
         return Stream(seed_for("dropout", self.job.seed), self.step, self.device)
 
     def update(self) -> None:
-        """Clips the slot's gradients, moves its weights by one step and clears the gradients."""
-        torch.nn.utils.clip_grad_norm_(self.parameters, self.job.recipe.max_grad_norm)
+        """Clips the slot's gradients, moves its weights by one step and clears the gradients;
+        what moves all slots at once has done so already."""
         self.learning_rate = float(self.schedule.get_last_lr()[0])
-        self.optimiser.step()
+        if isinstance(self.optimiser, torch.optim.Optimizer):
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.job.recipe.max_grad_norm)
+            self.optimiser.step()
+            self.optimiser.zero_grad(set_to_none=False)
         self.schedule.step()
-        self.optimiser.zero_grad(set_to_none=False)
         self.step += 1
+
+    @property
+    def closes_epoch(self) -> bool:
+        """Whether the step to come is the last of its epoch."""
+        return (self.step + 1) % self.job.steps_per_epoch == 0
 
     @property
     def epoch_ended(self) -> bool:

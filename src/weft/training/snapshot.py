@@ -17,6 +17,7 @@ from torch import Tensor
 from weft.errors import TrainingError
 from weft.nn.bank import Bank
 from weft.training.slots import Best, Job, Slot, Tally
+from weft.training.stacked import Stacked
 
 SCHEMA_VERSION = 1
 
@@ -69,7 +70,11 @@ def take(bank: Bank, slots: Mapping[int, Slot], waiting: Iterable[Job], now: flo
 
 
 def put_back(
-    bank: Bank, jobs: Iterable[Job], snapshot: Snapshot, clock: Callable[[], float]
+    bank: Bank,
+    jobs: Iterable[Job],
+    snapshot: Snapshot,
+    clock: Callable[[], float],
+    stacked: Stacked | None = None,
 ) -> tuple[dict[int, Slot], list[Job]]:
     """The slots by index, and the runs that wait, as they were when the snapshot was taken.
 
@@ -77,6 +82,7 @@ def put_back(
         bank: of as many slots; overwritten.
         jobs: those of the snapshot; others are left out.
         clock: seconds; the slots count on from it.
+        stacked: what moves all slots of the bank at once, where that is so.
 
     Raises:
         TrainingError: a run is missing or another, or a newer weft took the snapshot.
@@ -94,7 +100,7 @@ def put_back(
         job = known[words["run"]]
         if (job.seed, len(job.labels)) != (words["seed"], words["examples"]):
             raise _refusal(f"{job.run_id} with another seed or other examples")
-        slots[words["slot"]] = Slot(bank, words["slot"], job, clock())
+        slots[words["slot"]] = Slot(bank, words["slot"], job, clock(), stacked)
     for name, parameter in bank.trained.items():
         parameter.detach().copy_(snapshot.tensors[f"bank/{name}"])
     for words in snapshot.words["seated"]:

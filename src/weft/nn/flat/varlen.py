@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -48,17 +48,18 @@ def attend(q: Tensor | None, kv: Tensor, rows: Rows, shape: Shape) -> Tensor:
     # the kernel leaves alone what no example has, in gradients too: whatever lies there
     # may be no number, and goes no further
     kv = torch.where(used, kv, 0)
-    split: Any = kv.unflatten(1, (3 if q is None else 2, shape.heads, -1)).unbind(1)
-    query = split[0] if q is None else q.unflatten(1, (shape.heads, -1))
-    ends = rows.ends
-    asks = (ends, rows.longest) if q is None else (rows.one_each, 1)
-    context: Any = varlen_attn(
+    parts = kv.reshape(len(kv), 3 if q is None else 2, shape.heads, -1)
+    query = parts[:, 0] if q is None else q.reshape(len(q), shape.heads, -1)
+    asking, most = (rows.ends, rows.longest) if q is None else (rows.one_each, 1)
+    context = cast("Any", varlen_attn)(
         query.contiguous(),
-        split[-2].contiguous(),
-        split[-1].contiguous(),
-        *(asks[0], ends),
-        *(asks[1], rows.longest),
+        parts[:, -2].contiguous(),
+        parts[:, -1].contiguous(),
+        asking,
+        rows.ends,
+        most,
+        rows.longest,
         scale=shape.factor,
     )
-    context = context.flatten(1)
+    context = cast("Tensor", context).flatten(1)
     return torch.where(used, context, 0) if q is None else context
