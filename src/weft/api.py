@@ -81,26 +81,39 @@ class Study:
         return study
 
     def run(
-        self, watch: Callable[[object], None] | None = None, command: str | None = None
+        self,
+        watch: Callable[[object], None] | None = None,
+        command: str | None = None,
+        log_to: Sequence[str] = (),
     ) -> Result:
         """Makes every run not made yet, writes the report, and returns the result.
 
         Args:
             watch: called with every event; None: silence.
             command: what stands in the report as the command; None: the Python call.
+            log_to: `tensorboard` or `mlflow`, or both, where runs can be watched too; each with a
+                place of its own behind `=`: `tensorboard=FOLDER`, `mlflow=URI`.
 
         Raises:
             WeftError: the data, the backbone or the folder cannot be used.
         """
         from weft.report import gather, read, write_gathered
         from weft.study.runner import run_study
+        from weft.tracking import trackers
 
-        complete = run_study(
-            self.config,
-            self.folder,
-            watch or _silence,
-            command or f"weft.Study({self.config.data.source!r}, ...).run()",
-        )
+        with trackers(log_to, self.folder) as track:
+
+            def told(event: object) -> None:
+                track(event)
+                if watch is not None:
+                    watch(event)
+
+            complete = run_study(
+                self.config,
+                self.folder,
+                told,
+                command or f"weft.Study({self.config.data.source!r}, ...).run()",
+            )
         found = gather(read(self.folder))
         return Result(self.folder, complete, write_gathered(found), gathered=found)
 
@@ -212,7 +225,3 @@ def _lora(lora: LoraConfig | LoraSettings | Mapping[str, Any]) -> dict[str, Any]
     from weft.export.peft import GIVEN, lora_settings
 
     return lora_settings(cast("dict[str, Any]", lora.to_dict()), GIVEN).model_dump()
-
-
-def _silence(_: object) -> None:
-    pass

@@ -172,6 +172,14 @@ Exact = Annotated[
     _option("--exact", help="Each run bit for bit as it comes out alone; slower.", panel=_BANK),
 ]
 Out = Annotated[Path | None, _option("--out", "-o", help="The study's folder.", panel=_OUT)]
+LogTo = Annotated[
+    list[str] | None,
+    _option(
+        "--log-to",
+        help="tensorboard or mlflow, e.g. mlflow=http://127.0.0.1:5000; may be repeated.",
+        panel=_OUT,
+    ),
+]
 ShowConfig = Annotated[
     bool, typer.Option("--show-config", help="Print the TOML that would run.", rich_help_panel=_OUT)
 ]

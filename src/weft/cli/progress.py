@@ -6,44 +6,62 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from weft.cli.event_lines import EventLines
+from weft.cli.running import Running
 from weft.study.notices import Begun, Opened, RunDone, Working
-from weft.study.plan import STEPPED, steps_of
+from weft.study.plan import STEPPED
 from weft.study.variants import config_of
 
 
 class Progress:
-    """Watches a study: a bar over all training examples, and a line for each run that ends.
+    """Watches a study: on a terminal the runs that train, a bar over all training examples, and a
+    line for each run that ends; elsewhere the lines alone.
 
-    Without a terminal there is no bar, only the lines.
+    Args:
+        quiet: nothing at all.
+        as_json: a JSON object a line instead, for programs.
     """
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+    def __init__(self, *, quiet: bool, as_json: bool = False) -> None:
+        silent = quiet or as_json
+        self._events = EventLines() if as_json and not quiet else None
+        self._console = Console(stderr=True, quiet=silent, highlight=False, soft_wrap=True)
+        self._running = Running()
         self._bar = Bar(
-            TextColumn("[bold]{task.description}"),
+            TextColumn("  [bold]{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[speed]}"),
             TimeElapsedColumn(),
             TextColumn("left at most"),
             TimeRemainingColumn(),
             console=self._console,
-            transient=True,
-            disable=quiet or not self._console.is_terminal,
         )
+        self._live: Live | None = None
+        if self._console.is_terminal and not silent:
+            self._live = Live(
+                Group(self._running, self._bar),
+                console=self._console,
+                transient=True,
+                refresh_per_second=4,
+            )
         self._task: TaskID | None = None
         self._left: dict[str, int] = {}  # examples that a run may still train on
         self._seen = 0
         self._began = time.perf_counter()
-        self._sizes: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+        self._paces: dict[str, tuple[int, int, int]] = {}
+        """Of a run: steps at most, steps an epoch, steps taken before."""
         self.opened: Opened | None = None
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        if self._live is not None:
+            self._live.start()
         return self
 
     def __exit__(
@@ -52,12 +70,15 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bar.stop()
+        if self._live is not None:
+            self._live.stop()
 
     def __call__(self, event: object) -> None:
         """Takes note of one event."""
         from weft.training.events import EpochEnd, RunFailed, Stepped
 
+        if self._events is not None:
+            self._events.take(event)
         match event:
             case Opened():
                 self._open(event)
@@ -70,12 +91,13 @@ class Progress:
             case Stepped():
                 self._step(event)
             case EpochEnd():
-                self._note(event)
+                self._running.judged(event.run_id, event.validation_accuracy)
             case RunDone():
                 self._end(event)
             case RunFailed():
+                self._running.end(event.run_id)
                 self._console.print(
-                    f"[red]failed[/] {self._sizes[event.run_id]}: {escape(event.reason)}"
+                    f"[red]failed[/] {self._names[event.run_id]}: {escape(event.reason)}"
                 )
             case _:
                 pass
@@ -101,16 +123,17 @@ class Progress:
         done = len(event.keys) - len(event.waiting)
         kept = f", {done} finished before" if done else ""
         self._console.print(f"  {len(event.keys)} runs{kept}")
-        for key in event.keys:
+        waiting = {key.run_id for key in event.waiting}
+        for key in (*event.keys, *event.besides):
             words = f"{key.method:<6} {key.size:>7,}  seed {key.seed}"
-            self._sizes[key.run_id] = f"{words}  {key.variant}" if key.variant else words
-        self._left = {
-            key.run_id: (steps_of(own, key.size) - event.steps.get(key.run_id, 0))
-            * own.recipe.batch_size
-            for key in event.waiting
-            if key.method in STEPPED
-            for own in [config_of(config, key)]
-        }
+            self._names[key.run_id] = f"{words}  {key.variant}" if key.variant else words
+            if key.method in STEPPED:
+                recipe = config_of(config, key).recipe
+                taken = event.steps.get(key.run_id, 0)
+                steps = recipe.steps_at(key.size)
+                self._paces[key.run_id] = steps, recipe.steps_per_epoch(key.size), taken
+                if key.run_id in waiting:
+                    self._left[key.run_id] = (steps - taken) * recipe.batch_size
 
     def _step(self, event: Any) -> None:
         if self._task is None:
@@ -121,22 +144,19 @@ class Progress:
         self._bar.update(
             self._task,
             advance=event.examples,
-            description=f"training, {event.running} at once",
+            description=f"{event.running} at once",
             speed=f"{speed:,.0f} examples/s",
         )
-
-    def _note(self, event: Any) -> None:
-        if self._task is not None:
-            self._bar.update(
-                self._task,
-                description=f"{self._sizes[event.run_id]} epoch {event.epoch}: "
-                f"validation {event.validation_accuracy:.1%}",
-            )
+        for run_id, loss in event.losses.items():
+            if run_id not in self._running:
+                self._running.begin(run_id, self._names[run_id], *self._paces[run_id])
+            self._running.step(run_id, loss)
 
     def _end(self, event: RunDone) -> None:
         key, outcome = event.key, event.outcome
+        self._running.end(key.run_id)
         epochs = f"  best epoch {outcome.best_epoch} of {outcome.epochs}" if outcome.epochs else ""
         self._console.print(
-            f"  [green]done[/] {self._sizes[key.run_id]}  "
+            f"  [green]done[/] {self._names[key.run_id]}  "
             f"validation {outcome.validation.accuracy:.1%}{epochs}  {outcome.seconds:.1f} s"
         )

@@ -45,6 +45,7 @@ def study(
     strip_width: o.StripWidth = None,
     exact: o.Exact = None,
     out: o.Out = None,
+    log_to: o.LogTo = None,
     show_config: o.ShowConfig = False,
     dry_run: o.DryRun = False,
     quiet: o.Quiet = False,
@@ -70,8 +71,8 @@ def study(
     from weft.cli.progress import Progress
     from weft.study.runner import typed_command
 
-    with Progress(quiet=quiet) as progress:
-        result: Result = Study.of(config, place).run(watch=progress, command=typed_command())
+    with Progress(quiet=quiet, as_json=json) as progress:
+        result: Result = Study.of(config, place).run(progress, typed_command(), log_to or ())
     print_result(result, progress.opened, as_json=json, quiet=quiet)
     if not result.complete:
         raise SystemExit(1)

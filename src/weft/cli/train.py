@@ -73,7 +73,7 @@ def train(
         )
     largest = size or open_data(config.model_copy(update={"sizes": None})).splits.available
     config = resolve(data, merged(given, {"sizes": [largest]}))
-    with Progress(quiet=quiet) as progress:
+    with Progress(quiet=quiet, as_json=json) as progress:
         result = Study.of(config, out / "study").run(watch=progress, command=typed_command())
     if not result.complete:
         raise TrainingError(

@@ -24,7 +24,8 @@ def sentences(family: Family) -> tuple[str, ...]:
 
 
 def sentence(comparison: Comparison, name_method: bool = True) -> str:
-    """What a comparison shows, with its adjusted interval.
+    """What a comparison shows, with its adjusted interval; where that does not tell them apart,
+    with the interval of this comparison by itself too.
 
     Args:
         comparison: of two sizes of a method, or of two methods at a size.
@@ -32,10 +33,16 @@ def sentence(comparison: Comparison, name_method: bool = True) -> str:
     """
     better, worse = comparison.first, comparison.second
     low, high = comparison.adjusted_low, comparison.adjusted_high
+    alone = comparison.low, comparison.high
     if comparison.difference.estimate < 0:
         better, worse, low, high = worse, better, -high, -low
+        alone = -alone[1], -alone[0]
     by = f"{points(abs(comparison.difference.estimate))} points"
-    interval = f"({points(low)} to {points(high)})"
+    interval = f"{points(low)} to {points(high)}"
+    if not comparison.told_apart and alone != (low, high):
+        # a large family and few seeds make the first so wide that it says nothing of the size
+        interval += f"; by itself {points(alone[0])} to {points(alone[1])}"
+    interval = f"({interval})"
     unknown = f": not told apart on these {_test_set(comparison.difference.examples)}"
     if better[0] == worse[0]:
         head = f"{name_of(better[0])}: " if name_method else ""

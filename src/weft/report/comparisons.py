@@ -87,7 +87,9 @@ def _family(family: Family) -> str:
         f"Test accuracy, paired by seed and by test example: adjacent sizes of each method"
         f"{versus if several > 1 else ''}. The intervals are those by which Holm's procedure "
         f"judges all {count(len(family.comparisons), 'comparison')} together: they exclude 0 where "
-        f"a difference is told apart, with {100 * (1 - family.level):.0f} % risk of any false one."
+        f"a difference is told apart, with {100 * (1 - family.level):.0f} % risk of any false one. "
+        f"By itself: the {100 * family.level:.0f} % interval of one comparison, which says how "
+        "large a difference may be, and decides nothing."
     )
 
 

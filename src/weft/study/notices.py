@@ -33,6 +33,8 @@ class Begun:
     facts: dict[str, Any]
     steps: Mapping[str, int] = field(default_factory=dict[str, int])
     """Steps taken before, of runs that go on in the middle."""
+    besides: Sequence[RunKey] = ()
+    """Runs that go on in the middle too, though this command does not ask for them."""
 
 
 @dataclass(frozen=True)

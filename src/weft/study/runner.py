@@ -109,7 +109,10 @@ def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str
                 ledger.set_facts({"target": config.target})
         drop_later_files(folder, ledger, stand.values())
         taken = {run: n for snapshot in stand.values() for run, n in snapshot.seated.items()}
-        watch(Begun(keys, waiting, facts, taken))
+        held_too = {run for snapshot in stand.values() for run in snapshot.waiting} | set(taken)
+        held_too -= {key.run_id for key in keys}
+        besides = [key for key in ledger.keys() if key.run_id in held_too]  # noqa: SIM118
+        watch(Begun(keys, waiting, facts, taken, besides))
         data = opened.data
         materials = Materials(config, opened.splits, data.label_names, data.positive, source)
         making = _Making(opened, materials, ledger, folder, watch)

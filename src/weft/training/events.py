@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ class Stepped:
     examples: int  # trained on in this step, all runs together
     running: int  # runs that took part
     fill: float  # share of the strips' places that held a token
+    losses: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Mean training loss of the step by run id, of the runs for which it was read."""
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def train(
                 yield _failure(slot, "loss", *failed[slot])
             else:
                 slot.update()
-        yield Stepped(examples, len(active), float(np.mean(fills)))
+        yield Stepped(examples, len(active), float(np.mean(fills)), readings.losses)
 
         for slot in [slot for slot in active if slot.index in slots and slot.epoch_ended]:
             if not slot.due:

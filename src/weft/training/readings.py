@@ -41,6 +41,8 @@ class Readings:
         self._every, self._steps = every, 0
         self._noted: list[_Noted] = []
         self._failed: dict[Slot, tuple[float, int]] = {}
+        self.losses: dict[str, float] = {}
+        """What the last step read, by run: of each its newest."""
         self._sent: tuple[list[_Noted], Tensor, torch.cuda.Event | None] | None = None
 
     def note(self, slot: Slot, loss: Tensor, right: Tensor, examples: int) -> None:
@@ -57,6 +59,7 @@ class Readings:
             Of what was read, runs whose loss was no number: that, and in which step.
         """
         self._steps += 1
+        self.losses = {}
         if self._every == 1:
             self._add(self._noted, [(n.loss.item(), int(n.right)) for n in self._noted])
             self._noted = []
@@ -102,6 +105,7 @@ class Readings:
         for one, (loss, right) in zip(noted, values, strict=True):
             tally = one.slot.tally
             tally.add(loss, right, one.examples)
+            self.losses[one.slot.job.run_id] = loss
             # a sum that is no number stays so, in a snapshot too
             if not math.isfinite(tally.loss):
                 value = tally.loss if math.isfinite(loss) else loss
