@@ -47,7 +47,7 @@ class Stacked:
 
     def views(self, line: Tensor) -> list[Tensor]:
         """(R, P) -> for each trained tensor its part, (R, ...)."""
-        parts = line.split([parameter[0].numel() for parameter in self._trained], dim=1)
+        parts = torch.split(line, [parameter[0].numel() for parameter in self._trained], dim=1)
         return [part.view(p.shape) for part, p in zip(parts, self._trained, strict=True)]
 
     def seat(self, slot: int, recipe: Recipe, total: int) -> Share:
