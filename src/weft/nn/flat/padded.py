@@ -14,8 +14,8 @@ class Padded:
     """Index tensors for attention in torch's own words.
 
     All that depends on a value is decided on the host, so that no layer asks the device for one.
-    What lies behind an example's end is its own last token again, never a neighbour's: a weight
-    of zero times a number that is none would be none.
+    On a device, what lies behind an example's end is its own last token again, never a
+    neighbour's: a weight of zero times a number that is none would be none.
 
     Args:
         lengths: (B,) tokens of each example.
@@ -33,7 +33,10 @@ class Padded:
         source = np.zeros(filled, dtype=np.int64)
         source[: int(begin[-1])] = np.flatnonzero(there)
         self.there = placed(there, device)  # (B, L) whether a token is
-        self.place = placed(begin[:-1, None] + np.minimum(within, last), device)  # (B, L) its row
+        place = begin[:-1, None] + np.minimum(within, last)
+        if device is None or device.type == "cpu":  # there a run that breaks is out in time
+            place = np.where(there, place, 0)
+        self.place = placed(place, device)  # (B, L) its row
         self.source = placed(source, device)  # (N,) where in B * L a row's token lies
         self.used = placed(np.arange(filled)[:, None] < begin[-1], device)  # (N, 1)
         self._draws: dict[int, Tensor] = {}
