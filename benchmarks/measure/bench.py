@@ -70,17 +70,24 @@ class Bench:
 
     @cached_property
     def _bert(self) -> Path:
-        """The architecture of bert-base-uncased with random weights, and MiniLM's tokenizer, whose
-        vocabulary is the same."""
-        import torch
-        from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+        return random_bert(self.scratch / "bert")
 
-        folder = self.scratch / "bert"
-        tokenizer = AutoTokenizer.from_pretrained(packaged())
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            model = BertForSequenceClassification(BertConfig(num_labels=CLASSES))
-        assert len(tokenizer) == model.config.vocab_size
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        return folder
+
+def random_bert(folder: Path, **smaller: int) -> Path:
+    """The architecture of bert-base-uncased with random weights, and MiniLM's tokenizer, whose
+    vocabulary is the same.
+
+    Args:
+        smaller: settings of `BertConfig` that make another shape of it.
+    """
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    tokenizer = AutoTokenizer.from_pretrained(packaged())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = BertForSequenceClassification(BertConfig(num_labels=CLASSES, **smaller))
+    assert len(tokenizer) == model.config.vocab_size
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

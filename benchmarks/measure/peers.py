@@ -113,16 +113,27 @@ class Clock(transformers.TrainerCallback):
         self.ends.append(time.perf_counter())
 
 
-def study_run(folder: Path, train: Examples, validation: Examples, seed: int, epochs: int) -> float:
+def study_run(
+    folder: Path,
+    train: Examples,
+    validation: Examples,
+    seed: int,
+    epochs: int,
+    **changes: Any,
+) -> float:
     """Seconds of one training of the whole study: length-grouped bfloat16 batches, validation and
-    a checkpoint each epoch, no early stopping; loading, tokenising and testing are not counted."""
+    a checkpoint each epoch, no early stopping; loading, tokenising and testing are not counted.
+
+    Args:
+        changes: to `peer.arguments`, such as the device.
+    """
     quiet()
     transformers.set_seed(seed)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     with tempfile.TemporaryDirectory(prefix="speed-peer-") as out:
         trainer = transformers.Trainer(
             model=classifier(folder),
-            args=arguments(out, seed, "bf16", num_train_epochs=epochs, **GROUPED),
+            args=arguments(out, seed, "bf16", **{"num_train_epochs": epochs, **GROUPED, **changes}),
             train_dataset=dataset(train, tokenizer),
             eval_dataset=dataset(validation, tokenizer),
             processing_class=tokenizer,

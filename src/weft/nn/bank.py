@@ -38,6 +38,7 @@ from weft.nn.dropout import Layout, Step, Stream
 from weft.nn.flat.layers import FlatLayers, parts_of
 from weft.nn.flat.rows import Rows
 from weft.nn.leaves import BankLora, FrozenLinear
+from weft.nn.placing import placed
 from weft.nn.shapes import (
     PREFIX,
     Update,
@@ -247,23 +248,31 @@ class Bank(nn.Module):
         assert strips is not None
         tokens = hidden.flatten(0, 1).index_select(0, self._on(strips.place))
         lengths = self._on(strips.lengths)
-        example = torch.repeat_interleave(torch.arange(len(lengths), device=self.device), lengths)
+        which = torch.arange(len(lengths), device=self.device)
+        example = torch.repeat_interleave(which, lengths, output_size=len(tokens))
         sums = tokens.new_zeros(len(lengths), tokens.shape[-1]).index_add(0, example, tokens)
         return (sums / lengths[:, None].to(sums.dtype))[:, None]
 
     # ---- computing
 
-    def forward(self, strips: Strips, streams: Sequence[Stream] | None = None) -> Tensor:
+    def forward(
+        self,
+        strips: Strips,
+        streams: Sequence[Stream] | None = None,
+        tokens: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
         """Logits of all examples of a step.
 
         Args:
             strips: what is computed; each segment names its slot.
             streams: one a segment, for dropout; None: no dropout.
+            tokens: ids and types (T,) in canonical order, where they are on the device already;
+                None: those of the strips.
 
         Returns:
             (B, C), float32 or wider, examples in canonical order.
         """
-        logits = cast("Tensor", self._run(self.model, strips, streams).logits)
+        logits = cast("Tensor", self._run(self.model, strips, streams, tokens).logits)
         return logits.float() if logits.dtype == torch.bfloat16 else logits
 
     def pooled(self, strips: Strips) -> Tensor:
@@ -271,20 +280,33 @@ class Bank(nn.Module):
         base = cast("nn.Module", getattr(self.model, encoder_name(self.model)))
         return self._run(base, strips, None).last_hidden_state[:, 0]
 
-    def _run(self, module: nn.Module, strips: Strips, streams: Sequence[Stream] | None) -> Any:
+    def _run(
+        self,
+        module: nn.Module,
+        strips: Strips,
+        streams: Sequence[Stream] | None,
+        tokens: tuple[Tensor, Tensor] | None = None,
+    ) -> Any:
         with self._one_at_a_time:
-            return self._run_alone(module, strips, streams)
+            return self._run_alone(module, strips, streams, tokens)
 
     def _run_alone(
-        self, module: nn.Module, strips: Strips, streams: Sequence[Stream] | None
+        self,
+        module: nn.Module,
+        strips: Strips,
+        streams: Sequence[Stream] | None,
+        tokens: tuple[Tensor, Tensor] | None,
     ) -> Any:
         step = self._step
         step.strips, step.streams = strips, streams
         step.layout = Layout(strips, self.device)
-        inputs = {
-            "input_ids": self._on(strips.ids),
-            "token_type_ids": self._on(strips.types),
-        }
+        if tokens is None:
+            ids, types = self._on(strips.ids), self._on(strips.types)
+        else:
+            here = self._on(strips.example >= 0)
+            ids, types = (step.layout.laid(values, here) for values in tokens)
+            ids = torch.where(here, ids, self.pad)
+        inputs = {"input_ids": ids, "token_type_ids": types}
         if self.form == "padded":
             inputs["attention_mask"] = self._on(strips.example >= 0).long()
         else:
@@ -301,7 +323,7 @@ class Bank(nn.Module):
             step.strips = step.streams = step.layout = step.rows = None
 
     def _on(self, array: NDArray[Any]) -> Tensor:
-        return torch.as_tensor(array, device=self.device)
+        return placed(array, self.device)
 
     # ---- slots
 

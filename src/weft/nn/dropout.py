@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from weft.nn.flat.rows import Rows
 from weft.nn.native import library
+from weft.nn.placing import placed
 from weft.text.packing import Strips
 
 _SAME_WIDTH = {
@@ -132,7 +133,11 @@ class Layout:
         self.first = self._on(strips.place[np.cumsum(strips.lengths) - strips.lengths])
 
     def _on(self, array: NDArray[Any]) -> Tensor:
-        return torch.as_tensor(array, device=self.device)
+        return placed(array, self.device)
+
+    def laid(self, values: Tensor, here: Tensor) -> Tensor:
+        """(T,) in canonical order -> (N, S), 0 where `here` (N, S) says that nothing lies."""
+        return torch.where(here, values.index_select(0, self.source).view(here.shape), 0)
 
     def slots(self, *, by_token: bool) -> Tensor:
         """Whose each place is, (N, S), or each example, (B,): the slot of its run. Places that
@@ -229,8 +234,7 @@ class BankDropout(nn.Module):
         assert step.strips is not None
         by_strip = x.dim() == 3 and x.shape[:2] == step.strips.ids.shape
         rows = [s.strips if by_strip else s.examples for s in step.strips.segments]
-        scales = torch.tensor([level.scale for level in levels], dtype=x.dtype, device=x.device)
-        own = torch.repeat_interleave(scales, torch.tensor(rows, device=x.device))
+        own = placed(np.repeat([level.scale for level in levels], rows), x.device).to(x.dtype)
         return masked(x, mask, 1.0) * own.view(-1, *(1 for _ in x.shape[1:]))
 
     def mask(self, x: Tensor) -> Tensor | None:
@@ -311,7 +315,9 @@ class BankDropout(nn.Module):
             threshold = np.repeat(np.array(thresholds), counts)
         if bits.device.type == "cpu":  # NumPy compares unsigned numbers as they are
             return torch.as_tensor(bits.numpy().view(np.uint16) >= threshold)
-        return (bits.int() & 0xFFFF) >= torch.as_tensor(threshold, device=bits.device)
+        if isinstance(threshold, np.ndarray):
+            return (bits.int() & 0xFFFF) >= placed(threshold, bits.device)
+        return (bits.int() & 0xFFFF) >= threshold
 
     def _draw(self, counts: list[int], length: int | None = None) -> Tensor:
         """Bits of every run in canonical order, (sum of counts,) or `length`, the rest zero."""

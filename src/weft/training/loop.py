@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,8 +21,11 @@ from weft.text.packing import pack
 from weft.text.tokens import Ints, Tokens
 from weft.training.events import EpochEnd, Event, RunBegin, RunEnd, RunFailed, Settled, Stepped
 from weft.training.inference import cross_entropy, logits_of, probabilities
+from weft.training.outcome import AtOnce, Late
+from weft.training.readings import EVERY
 from weft.training.slots import Job, Judges, Slot
 from weft.training.snapshot import Parked, Snapshot, enter, put_back, take
+from weft.training.stacked import stacked_of
 
 _TOGETHER = {"cpu": 1536, "cuda": 1 << 20}
 """Tokens that one forward and backward take at most, but for a run's own batch. On a CPU more only
@@ -43,7 +45,7 @@ def train(
     on steps alone, never on the clock. So from a snapshot all goes on as if it had never stopped.
 
     A run whose loss or gradient is no number fails before anything has moved, and the step is done
-    again without it.
+    again without it; on a device it fails when its loss is read, and meanwhile moves by itself.
 
     Args:
         bank: its slots are overwritten.
@@ -56,19 +58,21 @@ def train(
     Raises:
         TrainingError: the snapshot is not of these jobs and this bank.
     """
+    stacked = stacked_of(bank)
+    outcome = AtOnce() if stacked is None else Late(stacked, EVERY[bank.device.type])
     slots: dict[int, Slot] = {}
     waiting: deque[Job | Parked] = deque()
     if since is None:
         waiting.extend(jobs)
     else:
-        slots, rest = put_back(bank, jobs, since, time.perf_counter)
+        slots, rest = put_back(bank, jobs, since, time.perf_counter, stacked)
         waiting.extend(rest)
     apart = settings.exact
     while waiting or slots:
         for index in range(bank.slots):
             if index not in slots and waiting:
                 run = waiting.popleft()
-                slots[index] = enter(bank, index, run, time.perf_counter())
+                slots[index] = enter(bank, index, run, time.perf_counter(), stacked)
                 if isinstance(run, Job):
                     yield RunBegin(run.run_id)
         active = [slots[index] for index in sorted(slots)]
@@ -76,9 +80,7 @@ def train(
         # one step: as many runs together as pay, or each in the shapes it has alone
         batches = [_Batch.of(slot) for slot in active]
         groups = _groups(batches, 0 if apart else _TOGETHER[bank.device.type])
-        took: list[_Took] = []
         fills: list[float] = []
-        broken: dict[int, str] = {}
         for group in groups:
             strips = pack(
                 [(batch.slot.index, batch.tokens) for batch in group],
@@ -86,29 +88,19 @@ def train(
                 width=settings.strip_width,
                 form=bank.form,
             )
-            logits = bank(strips, [batch.slot.stream() for batch in group])  # (B, C)
-            labels = [torch.as_tensor(batch.labels, device=bank.device) for batch in group]
+            streams = [batch.slot.stream() for batch in group]
+            logits = bank(strips, streams, _on_device(group))  # (B, C)
+            labels = [batch.labels for batch in group]
             parts = logits.split([len(own) for own in labels])
             losses = torch.stack(
                 [_loss(x, y, own.weights) for x, y, own in zip(parts, labels, group, strict=True)]
             )
-            values: list[float] = cast("Any", losses).tolist()
-            odd = _odd("loss", values, [batch.slot for batch in group])
-            if odd:
-                broken |= odd
-                continue
-            # runs share no trained weight, so each gets from the sum the gradient of its own loss
-            torch.autograd.backward(losses.sum())
-            for batch, loss, x, y in zip(group, values, parts, labels, strict=True):
-                took.append(_Took(batch.slot, loss, int((x.argmax(1) == y).sum()), len(y)))
+            outcome.backward([batch.slot for batch in group], losses, parts, labels)
             fills.append(strips.fill)
-        norms: list[float] = cast("Any", torch.stack([slot.clip() for slot in active])).tolist()
-        broken |= _odd("gradient's norm", norms, active)
 
         # a run that breaks takes no part: the step is done again as if it had left before
+        broken = outcome.broken(active)
         if broken:
-            for slot in active:
-                slot.clear()
             if not apart and len(groups) < len(active):
                 # what is no number spreads through shared products: each by itself shows whose
                 apart = True
@@ -117,19 +109,17 @@ def train(
             for slot in [slot for slot in active if slot.index in broken]:
                 del slots[slot.index]
                 yield _fail(bank, slot, broken[slot.index], slot.step + 1)
-            snapshot = partial(take, bank, slots, waiting, time.perf_counter())
+            snapshot = partial(_take, bank, slots, waiting, outcome)
             yield Settled(not (slots or waiting), snapshot)
             continue
         apart = settings.exact
-        for one in took:
-            one.slot.count(one.loss, one.right, one.examples)
-        for slot in active:
-            slot.update()
-        examples = sum(one.examples for one in took)
-        told = {one.slot.job.run_id: one.loss for one in took}
-        yield Stepped(examples, len(active), float(np.mean(fills)), told)
+        for slot, (why, step) in outcome.move(active).items():
+            del slots[slot.index]
+            yield _fail(bank, slot, why, step)
+        examples = sum(len(batch.labels) for batch in batches)
+        yield Stepped(examples, len(active), float(np.mean(fills)), outcome.losses)
 
-        for slot in [slot for slot in active if slot.epoch_ended]:
+        for slot in [slot for slot in active if slot.index in slots and slot.epoch_ended]:
             if not slot.due:
                 slot.next_epoch()
                 continue
@@ -146,7 +136,7 @@ def train(
             else:
                 slot.next_epoch()
                 slot.count_anew(time.perf_counter())
-        snapshot = partial(take, bank, slots, waiting, time.perf_counter())
+        snapshot = partial(_take, bank, slots, waiting, outcome)
         yield Settled(not (slots or waiting), snapshot)
 
 
@@ -156,27 +146,42 @@ class _Batch:
 
     slot: Slot
     tokens: Tokens
-    labels: Ints  # (B,)
-    weights: NDArray[np.float64] | None  # (B,)
+    labels: Tensor  # (B,)
+    weights: Tensor | NDArray[np.float64] | None  # (B,)
+    there: tuple[Tensor, Tensor] | None = None
+    """Ids and types (T,) where they are on the device; `tokens` then tells lengths alone."""
 
     @classmethod
     def of(cls, slot: Slot) -> _Batch:
         index, job = slot.next_batch(), slot.job
+        if slot.resident is not None:
+            ids, types, labels, weights = slot.resident.take(index)
+            return cls(slot, slot.resident.lengths(index), labels, weights, (ids, types))
         weights = None if job.weights is None else job.weights[index]
-        return cls(slot, job.tokens.take(index), job.labels[index], weights)
+        return cls(slot, job.tokens.take(index), torch.as_tensor(job.labels[index]), weights)
 
 
-@dataclass(frozen=True)
-class _Took:
-    """What one run's step came to, before it is taken."""
+def _on_device(group: Sequence[_Batch]) -> tuple[Tensor, Tensor] | None:
+    """Ids and types (T,) of a group's tokens, where they are on the device already."""
+    there = [batch.there for batch in group if batch.there is not None]
+    if not there:
+        return None
+    ids, types = zip(*there, strict=True)
+    return torch.cat(ids), torch.cat(types)
 
-    slot: Slot
-    loss: float
-    right: int
-    examples: int
+
+def _take(
+    bank: Bank,
+    slots: Mapping[int, Slot],
+    waiting: Iterable[Job | Parked],
+    outcome: AtOnce | Late,
+) -> Snapshot:
+    """The state between two steps, when nothing of it is left to be read."""
+    outcome.catch_up()
+    return take(bank, slots, waiting, time.perf_counter())
 
 
-def _loss(logits: Tensor, labels: Tensor, weights: NDArray[np.float64] | None) -> Tensor:
+def _loss(logits: Tensor, labels: Tensor, weights: Tensor | NDArray[np.float64] | None) -> Tensor:
     """Mean cross-entropy of a batch, each example times its weight.
 
     It is divided by the number of examples, not by the sum of their weights, so that an example
@@ -204,15 +209,6 @@ def _groups(batches: Sequence[_Batch], tokens: int) -> list[list[_Batch]]:
         groups[-1].append(batch)
         room -= ahead
     return groups
-
-
-def _odd(what: str, values: Sequence[float], slots: Sequence[Slot]) -> dict[int, str]:
-    """What is no number, by the slot whose it is."""
-    return {
-        slot.index: f"{what} became {value}"
-        for slot, value in zip(slots, values, strict=True)
-        if not math.isfinite(value)
-    }
 
 
 def _fail(bank: Bank, slot: Slot, why: str, step: int) -> RunFailed:

@@ -16,6 +16,8 @@ from weft.nn.dropout import Stream
 from weft.randomness import generator_for, seed_for
 from weft.text.tokens import Ints, Part, Tokens
 from weft.training.inference import Packed
+from weft.training.resident import Resident
+from weft.training.stacked import Decay, Share, Stacked
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,14 @@ class Best:
 class Slot:
     """One place of the bank and the run that sits in it.
 
-    Optimiser, schedule and clipping are torch's own, over the slot's views of the bank.
+    Optimiser, schedule and clipping are torch's own, over the slot's views of the bank; or its
+    share of those of all slots (`stacked`), where the bank computes on a device. There its
+    examples lie too.
     """
 
-    def __init__(self, bank: Bank, index: int, job: Job, now: float) -> None:
+    def __init__(
+        self, bank: Bank, index: int, job: Job, now: float, stacked: Stacked | None = None
+    ) -> None:
         self.index, self.job = index, job
         bank.enter(index, seed_for("init", job.seed), job.lora)
         self.parameters = bank.parameters_of(index)
@@ -119,16 +125,24 @@ class Slot:
             parameter.grad.zero_()
         recipe = job.recipe
         self.device = bank.device
-        self.optimiser: torch.optim.Optimizer = torch.optim.AdamW(
-            self.parameters,
-            lr=recipe.learning_rate,
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
         total = job.total_steps
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimiser, lambda step: max(0.0, (total - step) / total)
-        )
+        self.optimiser: torch.optim.Optimizer | Share
+        self.schedule: torch.optim.lr_scheduler.LambdaLR | Decay
+        self.resident: Resident | None = None
+        if stacked is None:
+            self.optimiser = torch.optim.AdamW(
+                self.parameters,
+                lr=recipe.learning_rate,
+                weight_decay=recipe.weight_decay,
+                fused=True,
+            )
+            self.schedule = torch.optim.lr_scheduler.LambdaLR(
+                self.optimiser, lambda step: max(0.0, (total - step) / total)
+            )
+        else:
+            self.optimiser = stacked.seat(index, recipe, total)
+            self.schedule = Decay(recipe.learning_rate, total)
+            self.resident = Resident(job.tokens, job.labels, job.weights, bank.device)
         self.epoch = 1
         self.step = 0  # optimiser steps taken
         self.seen = 0  # training examples seen
@@ -159,6 +173,7 @@ class Slot:
 
     def clear(self) -> None:
         """Sets the gradients to zero, whatever stands there."""
+        assert isinstance(self.optimiser, torch.optim.Optimizer), "`Stacked.step` clears all slots'"
         self.optimiser.zero_grad(set_to_none=False)
 
     def count(self, loss: float, right: int, examples: int) -> None:
@@ -167,12 +182,20 @@ class Slot:
         self.seen += examples
 
     def update(self) -> None:
-        """Moves the slot's weights by one step along its clipped gradients, and clears them."""
+        """Moves the slot's weights by one step along its clipped gradients, and clears them; what
+        moves all slots at once has done so already."""
         self.learning_rate = float(self.schedule.get_last_lr()[0])
-        self.optimiser.step()
+        if isinstance(self.optimiser, torch.optim.Optimizer):
+            self.optimiser.step()
+            self.clear()
         self.schedule.step()
-        self.clear()
         self.step += 1
+
+    @property
+    def closes_epoch(self) -> bool:
+        """Whether the step to come is the last of its epoch, or of the run."""
+        ahead = self.step + 1
+        return ahead % self.job.steps_per_epoch == 0 or ahead >= self.job.last_step
 
     @property
     def epoch_ended(self) -> bool:

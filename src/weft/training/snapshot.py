@@ -17,6 +17,7 @@ from torch import Tensor
 from weft.errors import TrainingError
 from weft.nn.bank import Bank
 from weft.training.slots import Best, Job, Slot, Tally
+from weft.training.stacked import Stacked
 
 SCHEMA_VERSION = 2
 
@@ -64,11 +65,13 @@ class Parked:
     """Its `weights/`, and what else a slot holds of it."""
 
 
-def enter(bank: Bank, index: int, run: Job | Parked, now: float) -> Slot:
+def enter(
+    bank: Bank, index: int, run: Job | Parked, now: float, stacked: Stacked | None = None
+) -> Slot:
     """A slot that a run takes: at its beginning, or where it stood."""
     if isinstance(run, Job):
-        return Slot(bank, index, run, now)
-    slot = Slot(bank, index, run.job, now)
+        return Slot(bank, index, run, now, stacked)
+    slot = Slot(bank, index, run.job, now, stacked)
     for name, parameter in bank.trained.items():
         parameter.detach()[index].copy_(run.tensors[f"weights/{name}"])
     _restore(slot, run.words, run.tensors, now)
@@ -102,7 +105,11 @@ def take(
 
 
 def put_back(
-    bank: Bank, jobs: Iterable[Job], snapshot: Snapshot, clock: Callable[[], float]
+    bank: Bank,
+    jobs: Iterable[Job],
+    snapshot: Snapshot,
+    clock: Callable[[], float],
+    stacked: Stacked | None = None,
 ) -> tuple[dict[int, Slot], list[Job | Parked]]:
     """The slots by index, and the runs that wait, as they were when the snapshot was taken.
 
@@ -110,9 +117,11 @@ def put_back(
         bank: of as many slots; overwritten.
         jobs: those of the snapshot; others are left out.
         clock: seconds; the slots count on from it.
+        stacked: what moves all slots of the bank at once, where that is so.
 
     Raises:
-        TrainingError: a run is missing or another, or a newer weft took the snapshot.
+        TrainingError: a run is missing or another, a newer weft took the snapshot, or one on
+            another kind of device.
     """
     if int(snapshot.words["schema"]) > SCHEMA_VERSION:
         raise _refusal(f"schema {snapshot.words['schema']}, and this weft reads {SCHEMA_VERSION}")
@@ -128,8 +137,10 @@ def put_back(
         job = known[words["run"]]
         if (job.seed, len(job.labels)) != (words["seed"], words["examples"]):
             raise _refusal(f"{job.run_id} with another seed or other examples")
+        if bool(words["rates"]) != (stacked is None):  # told of torch's own optimisers alone
+            raise _refusal("runs begun on a CPU that go on elsewhere, or the other way round")
     for words in snapshot.words["seated"]:
-        slots[words["slot"]] = Slot(bank, words["slot"], known[words["run"]], clock())
+        slots[words["slot"]] = Slot(bank, words["slot"], known[words["run"]], clock(), stacked)
     for name, parameter in bank.trained.items():
         parameter.detach().copy_(snapshot.tensors[f"bank/{name}"])
     for words in snapshot.words["seated"]:

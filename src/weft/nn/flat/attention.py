@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from weft.nn.dropout import Keep
+from weft.nn.flat import varlen
 from weft.nn.flat.rows import Rows
 from weft.nn.native import library, tiles
 from weft.text.tokens import Ints
@@ -41,6 +42,9 @@ def attend(q: Tensor | None, kv: Tensor, rows: Rows, shape: Shape, keep: Keep | 
         return _by_tiles(q, kv, rows, shape)
     if library.serves(kv):
         return cast("Any", _Attend).apply(q, kv, rows, shape, keep)
+    width = kv.shape[1] // (3 if q is None else 2)
+    if keep is None and varlen.serves(kv, shape.heads, width):
+        return varlen.attend(q, kv, rows, shape)
     return plain_attend(q, kv, rows, shape, keep)
 
 
@@ -48,37 +52,21 @@ def plain_attend(
     q: Tensor | None, kv: Tensor, rows: Rows, shape: Shape, keep: Keep | None
 ) -> Tensor:
     """`attend` in torch's own words: examples padded to the longest."""
-    examples, longest = len(rows.lengths), rows.longest
-    lengths = torch.as_tensor(rows.lengths, device=kv.device)
-    begin = torch.as_tensor(rows.begin[:-1], device=kv.device)
-    within = torch.arange(longest, device=kv.device)
-    there = within < lengths[:, None]  # (B, L)
-    place = torch.where(there, begin[:, None] + within, 0)
-    split = kv[place].reshape(examples, longest, 3 if q is None else 2, shape.heads, -1)
+    examples, padded = len(rows.lengths), rows.padded
+    split = kv[padded.place].reshape(examples, rows.longest, 3 if q is None else 2, shape.heads, -1)
     parts = torch.permute(split, (2, 0, 3, 1, 4))  # each (B, heads, L, D)
     key, value = parts[-2], parts[-1]
     query = parts[0] if q is None else q.reshape(examples, shape.heads, 1, -1)
     scores = (query * shape.factor) @ key.transpose(2, 3)
-    scores = scores.masked_fill(~there[:, None, None], float("-inf"))
+    scores = scores.masked_fill(~padded.there[:, None, None], float("-inf"))
     probabilities = scores.softmax(-1)
     if keep is not None:
-        area = torch.as_tensor(rows.squares[:-1], device=kv.device)
-        head = torch.arange(shape.heads, device=kv.device)[:, None, None]
-        asking = within[: query.shape[2], None]
-        length = lengths[:, None, None, None]
-        index = (
-            shape.heads * area[:, None, None, None] + head * length**2 + asking * length + within
-        )
-        inside = there[:, None, None] & (asking < length)
-        mask = keep.mask()[torch.where(inside, index, 0)]
-        probabilities = torch.where(mask, probabilities * keep.scale, 0)
+        drawn = keep.mask()[padded.draws(shape.heads)[:, :, : query.shape[2]]]
+        probabilities = torch.where(drawn, probabilities * keep.scale, 0)
     context = (probabilities @ value).transpose(1, 2).flatten(2)  # (B, L or 1, H)
     if q is not None:
         return context[:, 0]
-    source = torch.zeros(len(kv), dtype=torch.int64, device=kv.device)
-    source[place[there]] = torch.arange(examples * longest, device=kv.device)[there.flatten()]
-    used = torch.arange(len(kv), device=kv.device)[:, None] < rows.tokens
-    return torch.where(used, context.flatten(0, 1)[source], 0)
+    return torch.where(padded.used, context.flatten(0, 1)[padded.source], 0)
 
 
 def _by_tiles(q: Tensor | None, kv: Tensor, rows: Rows, shape: Shape) -> Tensor:

@@ -12,6 +12,7 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 from torch import Tensor, nn
 
 from weft.nn.dropout import Keep
+from weft.nn.flat import grouped
 from weft.nn.flat.rows import Runs
 from weft.nn.leaves import BankLora, FrozenLinear, Own
 from weft.nn.native import library, tiles
@@ -174,6 +175,9 @@ def _base(layer: nn.Module) -> FrozenLinear:
 
 def project(x: Tensor, frozen: Frozen, updates: Sequence[Update], runs: Runs) -> Tensor:
     """The product with its updates: x (N, in) whose rows are the runs' -> (N, out)."""
+    ranks = (update.a.shape[1] for update in updates)
+    if grouped.serves(x, runs, *ranks, *(update.b.shape[1] for update in updates)):
+        return grouped.project(frozen_product(x, frozen), x, updates, runs)
     if not library.serves(x, *(update.b.shape[1] for update in updates)):
         return plain_project(x, frozen, updates, runs)
     weights = [weight for update in updates for weight in (update.a, update.b)]
@@ -182,7 +186,7 @@ def project(x: Tensor, frozen: Frozen, updates: Sequence[Update], runs: Runs) ->
 
 def plain_project(x: Tensor, frozen: Frozen, updates: Sequence[Update], runs: Runs) -> Tensor:
     """`project` in torch's own words, run by run."""
-    y = cast("Any", _Product).apply(x, frozen)
+    y = frozen_product(x, frozen)
     for update in updates:
         kept = x
         if update.keep is not None:
@@ -197,6 +201,11 @@ def plain_project(x: Tensor, frozen: Frozen, updates: Sequence[Update], runs: Ru
         below = len(y) - above - len(added)
         y = y + F.pad(added, (update.column, right, above, below))
     return y
+
+
+def frozen_product(x: Tensor, frozen: Frozen) -> Tensor:
+    """The product alone, with the gradient of its input: x (N, in) -> (N, out)."""
+    return cast("Tensor", cast("Any", _Product).apply(x, frozen))
 
 
 class _Product(torch.autograd.Function):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from weft.nn.flat.padded import Padded
+from weft.nn.placing import placed
 from weft.text.packing import Strips
 from weft.text.tokens import Ints
+
+if TYPE_CHECKING:
+    from weft.nn.flat.grouped import Groups
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,8 @@ class Runs:
 
     begin: Ints  # (runs + 1,)
     slot: Ints  # (runs,)
+    groups: dict[int, Groups] = field(default_factory=dict["int", "Groups"], compare=False)
+    """What `grouped.groups_of` made of it, by number of slots; kept as long as the step."""
 
     def parts(self) -> list[tuple[int, slice]]:
         """(slot, its rows) of every run."""
@@ -57,9 +65,24 @@ class Rows:
     @cached_property
     def first(self) -> Tensor:
         """Row of each example's first token, (B,)."""
-        return torch.as_tensor(self.begin[:-1], device=self._device)
+        return placed(self.begin[:-1], self._device)
 
     @cached_property
     def squares(self) -> Ints:
         """Sums of the squared lengths before each example, (B + 1,)."""
         return np.concatenate([[0], np.cumsum(self.lengths**2)])
+
+    @cached_property
+    def padded(self) -> Padded:
+        """The rows as examples padded to the longest."""
+        return Padded(self.lengths, self.begin, self.filled, self._device)
+
+    @cached_property
+    def ends(self) -> Tensor:
+        """Rows before each example, (B + 1,) int32, as kernels of the device take them."""
+        return placed(self.begin.astype(np.int32), self._device)
+
+    @cached_property
+    def one_each(self) -> Tensor:
+        """`ends` of one row an example, (B + 1,) int32."""
+        return placed(np.arange(len(self.begin), dtype=np.int32), self._device)
