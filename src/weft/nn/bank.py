@@ -10,7 +10,6 @@ layer is one row an example, so that pooler and head run as their authors wrote 
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -37,6 +36,7 @@ from weft.nn.backbone import DTYPES, Backbone
 from weft.nn.dropout import Layout, Step, Stream
 from weft.nn.flat.layers import FlatLayers, parts_of
 from weft.nn.flat.rows import Rows
+from weft.nn.initial import drawn, slice_of
 from weft.nn.leaves import BankLora, FrozenLinear
 from weft.nn.placing import placed
 from weft.nn.shapes import (
@@ -159,21 +159,10 @@ class Bank(nn.Module):
         return flat
 
     def _settle(
-        self,
-        alone: Reference,
-        layers: nn.ModuleList,
-        forms: Sequence[Form],
+        self, alone: Reference, layers: nn.ModuleList, forms: Sequence[Form]
     ) -> FlatLayers | None:
-        """Takes the first form that changes nothing; refuses a model that bears none.
-
-        Args:
-            alone: what the model computed by itself.
-            layers: the encoder's.
-            forms: to be tried.
-
-        Returns:
-            The flat layers, where that is the form.
-        """
+        """Takes the first of the forms that changes nothing of what the model computed alone, and
+        refuses a model that bears none; the flat layers, where that is the form."""
         self.enter_loaded(0)
         flat: FlatLayers | None = None
         why: Exception | None = None
@@ -371,15 +360,8 @@ class Bank(nn.Module):
         spread = float(getattr(self.backbone.config, "initializer_range", 0.02))
         with torch.no_grad():
             for name, tensor in self.state(slot).items():
-                if name in self._came and name not in self._head:
-                    tensor.copy_(self._came[name])
-                    continue
-                drawn = torch.zeros_like(tensor, device="cpu")
-                if name.endswith("lora_A.weight"):
-                    nn.init.kaiming_uniform_(drawn, a=math.sqrt(5), generator=generator)
-                elif not name.endswith(("lora_B.weight", ".bias")):
-                    drawn.normal_(0.0, spread, generator=generator)
-                tensor.copy_(drawn)
+                came = name in self._came and name not in self._head
+                tensor.copy_(self._came[name] if came else drawn(name, tensor, spread, generator))
 
     def enter_loaded(self, slot: int) -> None:
         """Gives a slot the weights of the checkpoint, head and all; low-rank updates are zero."""
@@ -412,10 +394,4 @@ class Bank(nn.Module):
 
     def parameters_of(self, slot: int) -> list[nn.Parameter]:
         """A slot's trained tensors as parameters for an optimiser, gradients attached."""
-        views: list[nn.Parameter] = []
-        for parameter in self.trained.values():
-            view = nn.Parameter(parameter.detach()[slot])
-            assert parameter.grad is not None
-            view.grad = parameter.grad[slot]
-            views.append(view)
-        return views
+        return [slice_of(parameter, slot) for parameter in self.trained.values()]
