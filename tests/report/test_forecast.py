@@ -74,14 +74,18 @@ def test_where_the_backtest_is_no_better_none_is_shown(
     assert "How many labels 90.0 % takes is not forecast" in said
 
 
-def test_a_ladder_that_cannot_be_cut_is_forecast_and_said_not_to_be_tested(
-    make_predicted: MakeStudy,
+@pytest.mark.parametrize("sizes", [(250, 1000, 4000, 8000), (250, 500, 1000, 2000, 9000)])
+def test_none_is_printed_that_cannot_be_held_against_the_study(
+    make_predicted: MakeStudy, sizes: tuple[int, ...]
 ) -> None:
-    found = gather(read(make_predicted(sizes=(250, 1000, 4000, 8000), methods=("lora",))))
+    view = read(make_predicted(sizes=sizes, methods=("lora",)))
+    found = gather(view, target=0.9)
     assert found.ahead is not None
-    assert isinstance(found.ahead.said, Answer)
-    assert found.ahead.tested == ()
-    assert "is not tested on this study" in " ".join(found.answer)
+    assert isinstance(found.ahead.said, Refusal)
+    assert line_of(view, found.ahead) is None
+    said = " ".join(found.answer)
+    assert f"None is printed untested: {len(sizes)} sizes; a back-test takes 5 or more" in said
+    assert "labels with validation" not in said
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest
 
 from weft.report import gather, read, versus, write_versus
 from weft.report.page import versus_page
@@ -35,6 +36,14 @@ def test_equal_test_examples_are_paired(make_predicted: MakeStudy) -> None:
         place = name.split()[0].lower().replace("-", ""), size
         ours, theirs = (own.every[place].answers.correct for own in reversed(found.studies))
         assert np.isclose(comparison.difference.estimate, (ours - theirs).mean())
+    best = [own.best for own in found.studies]
+    assert all(one is not None for one in best)
+    right = [one.run.test.probabilities.argmax(1) == one.run.test.labels for one in best]
+    alone = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
+    p = binomtest(min(alone), sum(alone)).pvalue
+    said = versus_markdown(found)
+    assert f"alone is right on {alone[0]} test example" in said
+    assert f"alone on {alone[1]}: McNemar's exact p = {p:.2g}." in said
     page = words(versus_page(found))
     assert "LoRA of two beats LoRA of one at 250 examples" in page
     assert sum("mean of 3 seeds" in said for said in labels(versus_page(found))) == 8

@@ -90,7 +90,8 @@ Targets = Annotated[
     _option("--target-modules", help="Linear layers it updates, e.g. query,value.", panel=_MODEL),
 ]
 LearningRate = Annotated[
-    float | None, _option("--learning-rate", help="LoRA's, falling to 0 (5e-4).", panel=_RECIPE)
+    float | None,
+    _option("--learning-rate", help="LoRA's, falling to 0 (2e-3; sst2: 5e-4).", panel=_RECIPE),
 ]
 BitfitLearningRate = Annotated[
     float | None, _option("--bitfit-learning-rate", help="BitFit's (1e-3).", panel=_RECIPE)
@@ -102,7 +103,14 @@ FullLearningRate = Annotated[
 BatchSize = Annotated[
     int | None, _option("--batch-size", help="Examples per step and run (32).", panel=_RECIPE)
 ]
-Epochs = Annotated[int | None, _option("--epochs", help="At most so many (5).", panel=_RECIPE)]
+Epochs = Annotated[
+    int | None,
+    _option(
+        "--epochs",
+        help="At most so many (5, or more for a small set: see --min-steps).",
+        panel=_RECIPE,
+    ),
+]
 WeightDecay = Annotated[
     float | None, _option("--weight-decay", help="Of AdamW (0).", panel=_RECIPE)
 ]
@@ -119,7 +127,7 @@ MinSteps = Annotated[
     int | None,
     _option(
         "--min-steps",
-        help="More epochs for a small set, until it has these; with --epochs given: 0.",
+        help="More epochs for a small set, until it has these (640; sst2, or --epochs given: 0).",
         panel=_RECIPE,
     ),
 ]

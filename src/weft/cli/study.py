@@ -75,6 +75,7 @@ def study(
     with Progress(quiet=quiet, as_json=json) as progress:
         whole = Study.of(config, place)
         result: Result = whole.run(progress, typed_command(), texts, log_to or ())
-    print_result(result, progress.opened, as_json=json, quiet=quiet)
+    shown = progress.opened if texts else None  # else no sentence is printed either
+    print_result(result, shown, as_json=json, quiet=quiet)
     if not result.complete:
         raise SystemExit(1)

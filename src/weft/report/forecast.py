@@ -55,7 +55,9 @@ def foreseen(view: StudyView, method: str, target: float | None) -> Foreseen:
     if isinstance(said, Refusal):
         return Foreseen(method, said, ())
     tested = tuple(one for one in backtest(view, [method]) if one.data == method)
-    if tested and not earned(tested)[method]:
+    if not tested:
+        said = Refusal(f"None is printed untested: {needs(view, [method])}.")
+    elif not earned(tested)[method]:
         said = Refusal(_no_better(tested))
     return Foreseen(method, said, tested)
 
@@ -179,8 +181,6 @@ def _no_better(tested: tuple[Summary, ...]) -> str:
 
 
 def _tested(tested: tuple[Summary, ...]) -> str:
-    if not tested:
-        return "The forecast is not tested on this study: it has too few sizes for that."
     own = _of(tested)["forecast"]
     return (
         f"Held against sizes of this study that it was not shown ({_number(own)}), the forecast "
@@ -198,5 +198,6 @@ def needs(view: StudyView, methods: list[str]) -> str:
     most = max((len(accuracies(view, method)) for method in methods), default=0)
     return (
         f"{count(most, 'size')}; a back-test takes {LEAST_SIZES + 1} or more, the largest of the "
-        f"first {LEAST_SIZES} at least 8 times the smallest, and 2 seeds or more"
+        f"first {LEAST_SIZES} at least 8 times the smallest, the next at most {REACH:g} times "
+        "that, and 2 seeds or more"
     )

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
+from weft.evidence.mcnemar import mcnemar_exact
 from weft.evidence.sentences import sentences
 from weft.report import formats
 from weft.report.formats import count, whole
@@ -14,6 +18,7 @@ from weft.report.versus import Versus, cells_of
 
 if TYPE_CHECKING:
     from weft.report.gathered import Gathered
+    from weft.study.predictions import Predicted
 
 
 _WHAT = (
@@ -58,10 +63,34 @@ def _scores(found: Versus) -> list[Part]:
         parts.append("Nothing is paired: they share no method, size and seed.")
     return [
         *parts,
+        *_adapters(found),
         "### Validation scores (these select)",
         _table(found, "validation"),
         *_costs(found),
     ]
+
+
+def _adapters(found: Versus) -> list[str]:
+    """What the studies' chosen models get right that the first one's does not, and the reverse."""
+    said: list[str] = []
+    for name, study, why in zip(found.names[1:], found.studies[1:], found.apart[1:], strict=True):
+        ours, theirs = found.studies[0].best, study.best
+        if why or ours is None or theirs is None:
+            continue
+        told = mcnemar_exact(_right(ours.run.test), _right(theirs.run.test))
+        said.append(
+            f"- {plain(found.names[0])} ({plain(ours.key.run_id)}) alone is right on "
+            f"{count(told.only_first, 'test example')}, {plain(name)} ({plain(theirs.key.run_id)}) "
+            f"alone on {whole(told.only_second)}: McNemar's exact p = {told.p:.2g}."
+        )
+    if not said:
+        return []
+    what = "Of the two models that validation chose, as they are; it says nothing of another seed."
+    return ["### The chosen models", what, "\n".join(said)]
+
+
+def _right(test: Predicted) -> NDArray[np.float64]:
+    return (test.probabilities.argmax(1) == test.labels).astype(float)
 
 
 def _table(found: Versus, split: str) -> str:
