@@ -335,7 +335,10 @@ if __name__ == "__main__":
 
 def tree_of_outcomes(study: Path) -> dict[str, bytes]:
     """Adapters, checkpoints, predictions and figures: all that no clock is in."""
-    timed = re.compile(r"results\..*|.*training_log\.csv|ledger\.sqlite|study\.toml")
+    timed = re.compile(
+        r"results\..*|report\.html|.*training_log\.csv|.*run\.json|.*\.study\.json|ledger\.sqlite"
+        r"|study\.toml"
+    )
     return {name: held for name, held in tree(study).items() if not timed.fullmatch(name)}
 
 

@@ -192,6 +192,8 @@ def test_which_words_carried_it(server: TestClient) -> None:
     assert [w["score"] for w in again["words"]] == pytest.approx(
         [w["score"] for w in found["words"]], abs=1e-5
     )
+    blank = server.post("/why", json={"inputs": " \n", "adapter": "three"})  # no word, no value
+    assert (blank.status_code, blank.json()["words"]) == (200, [])
     assert server.post("/why", json={"inputs": "word " * 200}).status_code == 413
 
 

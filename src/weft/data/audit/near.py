@@ -9,6 +9,7 @@ exactly at the threshold some 2 in 1,000 are not proposed, of closer ones fewer.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -37,7 +38,9 @@ def near_pairs(texts: Sequence[str]) -> Ints:
     import datasketch  # pyright: ignore[reportMissingTypeStubs]
 
     library = cast(Any, datasketch)
+    drawn = random.getstate()  # it names its storage by Python's own generator
     index = library.MinHashLSH(num_perm=_BANDS * _ROWS, params=(_BANDS, _ROWS))
+    random.setstate(drawn)
     # shingles are hashed already; int hands them on as they are
     sketches = library.MinHash.generator(_sets(texts), num_perm=_BANDS * _ROWS, hashfunc=int)
     found = [np.zeros((0, 2), np.int64)]
