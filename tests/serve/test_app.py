@@ -263,6 +263,13 @@ def test_which_words_carried_it(server: TestClient) -> None:
     assert server.post("/why", json={"inputs": "word " * 200}).status_code == 413
 
 
+@pytest.mark.parametrize("text", [" ", "\u0085"])
+def test_white_space_has_no_words_to_weigh(server: TestClient, text: str) -> None:
+    answer = server.post("/why", json={"inputs": text})
+    assert answer.status_code == 200
+    assert answer.json()["words"] == []
+
+
 def test_no_text_stands_in_the_log(deck: Deck) -> None:
     lines: list[str] = []
 
