@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 Text = Annotated[str, Field(min_length=1, description="What is to be labelled.")]
 Name = Annotated[
@@ -67,11 +66,8 @@ class Ask(BaseModel):
     def _once(self) -> Self:
         inner = None if self.parameters is None else self.parameters.top_k
         if None not in (self.top_k, inner) and self.top_k != inner:
-            raise PydanticCustomError(
-                "differ",
-                "top_k: {outer} beside inputs, {inner} in parameters; give it once",
-                {"outer": str(self.top_k)[:20], "inner": str(inner)[:20]},
-            )
+            here, there = str(self.top_k)[:20], str(inner)[:20]
+            raise ValueError(f"top_k: {here} beside inputs, {there} in parameters; give it once")
         return self
 
     @property

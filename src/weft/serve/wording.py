@@ -39,8 +39,8 @@ def _one(fault: Any, wanted: Mapping[str, str]) -> str:
     place = [str(part) for part in fault["loc"][1:]]
     if fault["type"] == "json_invalid":
         return f"the body is no JSON: {plain(fault['ctx']['error'])} (character {place[0]})"
-    if fault["type"] == "differ":
-        return plain(fault["msg"])
+    if fault["type"] == "value_error":  # in our own words
+        return plain(str(fault["ctx"]["error"]))
     if not place:
         return "body: a JSON object is wanted, with Content-Type: application/json"
     if fault["type"] == "extra_forbidden":
