@@ -26,6 +26,7 @@ def test_a_run_of_a_study(study: Path) -> None:
     said = weft("export", name, "--to", "onnx", "-o", "out", "--license", "mit")
     assert said.code == 0, said.err
     assert said.out.startswith("certificate passed: on 256 texts")
+    assert 'use         onnxruntime.InferenceSession("out/model.onnx")' in said.out
     with Ledger(study / "ledger.sqlite", readonly=True) as ledger:
         outcome = ledger.outcome(name.rpartition(":")[2])
     assert outcome is not None
@@ -93,3 +94,19 @@ def test_what_is_no_model_is_2(study: Path) -> None:
     said = weft("export", f"{study}:{run.name}", "--to", "merged")
     assert said.code == 2
     assert "counts words" in said.err
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_the_end_of_the_command_loads_what_it_wrote(pooling: str) -> None:
+    from transformers import pipeline
+
+    words = ["--backbone", "tiny", "--epochs", "1", "--batch-size", "8", "--precision", "float32"]
+    assert weft("train", "reviews.csv", *words, "--pooling", pooling, "-o", "m", "-q").code == 0
+    said = weft("export", "m", "--to", "merged", "-o", "out")
+    assert said.code == 0, said.err
+    (line,) = [line for line in said.out.splitlines() if line.startswith("use ")]
+    assert ("trust_remote_code=True" in line) == (pooling == "mean")
+    classify = eval(line.removeprefix("use").strip(), {"pipeline": pipeline})
+    assert classify("dull, but kind")[0]["label"] in ("pos", "neg")

@@ -17,9 +17,19 @@ from weft.config import DataSettings
 from weft.data.sources import load
 from weft.study.choice import LEDGER, best_run
 from weft.study.ledger import Ledger
-from weft.study.refit import refit, winner
+from weft.study.record import RunKey
+from weft.study.refit import _examples, refit, winner
 
 pytestmark = pytest.mark.usefixtures("no_figures")
+
+
+def chosen(monkeypatch: pytest.MonkeyPatch, study: Path, method: str) -> list[RunKey]:
+    """The runs of a method at the largest size: from now on those that validation chose."""
+    with Ledger(study / LEDGER, readonly=True) as ledger:
+        runs = [key for key in ledger.keys() if (key.method, key.size) == (method, 32)]  # noqa: SIM118
+        outcome = ledger.outcome(runs[0].run_id)
+    monkeypatch.setattr("weft.study.refit.best_run", lambda _: (runs[0], outcome))
+    return runs
 
 
 def test_all_labels_train_as_long_as_was_found(study: Path) -> None:
@@ -59,8 +69,8 @@ def test_its_test_score_is_its_own(study: Path) -> None:
 def test_steps_and_penalty_are_those_found(
     study: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
+    runs = chosen(monkeypatch, study, method)
     with Ledger(study / LEDGER, readonly=True) as ledger:
-        runs = [key for key in ledger.keys() if (key.method, key.size) == (method, 32)]  # noqa: SIM118
         outcomes = [ledger.outcome(key.run_id) for key in runs]
         steps = [
             row.step
@@ -68,13 +78,11 @@ def test_steps_and_penalty_are_those_found(
             for row in ledger.epochs(key.run_id)
             if outcome is not None and row.epoch == outcome.best_epoch
         ]
-    assert outcomes[0] is not None
-    monkeypatch.setattr("weft.study.refit.best_run", lambda _: (runs[0], outcomes[0]))
     found = winner(study)
     made = refit(study, found, Path("m"), lambda _: None)
     if method == "lora":
         assert found.steps == round(median(steps))
-        assert made.steps == max(found.steps, -(-made.labels // 8)), "one pass at least"
+        assert made.steps == found.steps
     else:
         penalties = [outcome.extra["C"] for outcome in outcomes if outcome is not None]
         assert found.c == min(penalties)
@@ -122,3 +130,28 @@ def test_without_data_and_study_there_is_nothing_to_do() -> None:
     said = weft("train", *SMALL[:2])
     assert said.code == 2
     assert "needs labelled texts" in said.err
+
+
+def test_it_says_beforehand_how_long_and_then_how_far(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No terminal is there: a line at the start, and one at every tenth of the steps at most."""
+    chosen(monkeypatch, study, "lora")
+    said = weft("train", "--from", study, "-o", "m")
+    assert said.code == 0, said.err
+    steps = winner(study).steps
+    assert steps is not None
+    examples = steps * 8  # less than a pass: the study's runs had 32 labels
+    start = said.err.index(f"{steps:,} steps as found, {examples} examples")
+    told = re.findall(r"step (\d+) of (\d+)", said.err[start:])
+    assert told[-1] == (str(steps),) * 2
+    assert 1 < len(told) <= 10
+    claim = json.loads(Path("m/claim.json").read_text(encoding="utf-8"))
+    took = f"It took {steps} steps, as found by 2 runs of the study: {examples} of them, drawn"
+    assert took in claim["sentences"][0]
+    assert "step" not in weft("train", "--from", study, "-o", "m", "-q").err
+
+
+@pytest.mark.parametrize(("steps", "examples"), [(1, 8), (2, 16), (3, 20), (4, 28), (6, 40)])
+def test_the_last_batch_of_a_pass_is_smaller(steps: int, examples: int) -> None:
+    assert _examples(steps, 20, 8) == examples

@@ -19,6 +19,7 @@ WANTED: dict[str, dict[str, Any]] = {
     "three": {"classes": 3, "r": 4, "lora_alpha": 3.0},
     "four": {"classes": 4, "r": 3, "target_modules": ["query"]},
     "words": {"classes": 3, "method": "tfidf"},
+    "probe": {"classes": 3, "method": "probe"},
 }
 
 

@@ -78,6 +78,10 @@ def test_without_a_name_the_first_adapter_answers(server: TestClient) -> None:
         ({"inputs": "a", "top_k": 1.5}, 422),
         ({"inputs": "a", "top_k": True}, 422),
         ({"inputs": "a", "model": "two"}, 422),
+        ({"inputs": "a", "parameters": 1}, 422),
+        ({"inputs": "a", "parameters": {"top_k": 0}}, 422),
+        ({"inputs": "a", "parameters": {"truncation": True}}, 422),
+        ({"inputs": "a", "top_k": 1, "parameters": {"top_k": 2}}, 422),
         ({}, 422),
         ([], 422),
         ("text", 422),
@@ -92,10 +96,74 @@ def test_what_cannot_be_answered_is_refused(server: TestClient, body: Any, statu
     assert set(answer.json()) == {"error", "error_type"}
 
 
+def test_the_form_of_hugging_face(server: TestClient) -> None:
+    for beside in ({}, {"top_k": 1}, {"top_k": None}):
+        body = {"inputs": "a", "parameters": {"top_k": 1}, **beside}
+        assert len(server.post("/predict", json=body).json()) == 1
+    for parameters in ({}, {"top_k": None}, None):
+        body = {"inputs": "a", "adapter": "four", "parameters": parameters}
+        assert len(server.post("/predict", json=body).json()) == 4
+        assert len(server.post("/predict", json={**body, "top_k": 2}).json()) == 2
+
+
+_TEXTS = "inputs: a text or a non-empty list of texts is wanted, none of them empty"
+_COUNT = "top_k: an integer of 1 or more is wanted"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("/predict", b'{"inputs": 1}', _TEXTS),
+        ("/predict", b'{"inputs": ["a", ""]}', _TEXTS),
+        ("/predict", b'{"inputs": []}', _TEXTS),
+        ("/predict", b"{}", f"{_TEXTS} (it is missing)"),
+        ("/predict", b'{"inputs": 1, "top_k": 0}', f"{_TEXTS}; {_COUNT}"),
+        ("/predict", b'{"inputs": "a", "parameters": {"top_k": "1"}}', f"parameters.{_COUNT}"),
+        (
+            "/predict",
+            b'{"inputs": "a", "parameters": {"k": 1}}',
+            "parameters.k: there is no such field; there are: top_k",
+        ),
+        (
+            "/predict",
+            b'{"inputs": "a", "model": "two"}',
+            "model: there is no such field; there are: inputs, adapter, top_k, parameters",
+        ),
+        (
+            "/predict",
+            b'{"inputs": "a", "top_k": 1, "parameters": {"top_k": 2}}',
+            "top_k: 1 beside inputs, 2 in parameters; give it once",
+        ),
+        (
+            "/predict",
+            b'{"inputs": "a", "adapter": 1}',
+            "adapter: an adapter's name is wanted, a text of at most 300 characters",
+        ),
+        (
+            "/predict",
+            b'{"inputs": ',
+            "the body is no JSON: Expecting value (character 11)",
+        ),
+        (
+            "/predict",
+            b"[]",
+            "body: a JSON object is wanted, with Content-Type: application/json",
+        ),
+        ("/why", b'{"inputs": ["a"]}', "inputs: one text is wanted, and no empty one"),
+    ],
+)
+def test_a_refusal_says_what_is_wanted(
+    server: TestClient, path: str, body: bytes, said: str
+) -> None:
+    answer = server.post(path, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["error"] == said
+
+
 def test_a_refusal_says_what_there_is(server: TestClient) -> None:
     answer = server.post("/predict", json={"inputs": "a", "adapter": "five"}).json()
     assert answer["error_type"] == "unknown"
-    assert "two, three, four, words" in answer["error"]
+    assert "two, three, four, words, probe" in answer["error"]
     near = server.post("/predict", json={"inputs": "a", "adapter": "tree"}).json()["error"]
     assert "the nearest is three" in near
 
@@ -141,7 +209,7 @@ def test_a_token_is_asked_for_where_there_is_one(deck: Deck) -> None:
 
 def test_the_adapters_are_told(server: TestClient) -> None:
     told = {entry["name"]: entry for entry in server.get("/adapters").json()}
-    assert list(told) == ["two", "three", "four", "words"]
+    assert list(told) == ["two", "three", "four", "words", "probe"]
     assert told["four"]["labels"] == [f"class {k}" for k in range(4)]
     assert told["words"]["backbone"] is None
 
@@ -195,6 +263,13 @@ def test_which_words_carried_it(server: TestClient) -> None:
     blank = server.post("/why", json={"inputs": " \n", "adapter": "three"})  # no word, no value
     assert (blank.status_code, blank.json()["words"]) == (200, [])
     assert server.post("/why", json={"inputs": "word " * 200}).status_code == 413
+
+
+@pytest.mark.parametrize("text", [" ", "\u0085"])
+def test_white_space_has_no_words_to_weigh(server: TestClient, text: str) -> None:
+    answer = server.post("/why", json={"inputs": text})
+    assert answer.status_code == 200
+    assert answer.json()["words"] == []
 
 
 def test_no_text_stands_in_the_log(deck: Deck) -> None:

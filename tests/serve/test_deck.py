@@ -43,6 +43,17 @@ def test_a_model_that_reads_texts_itself(deck: Deck, models: dict[str, Path]) ->
     np.testing.assert_allclose(np.concatenate([first, second]), alone)
 
 
+def test_a_probe_reads_the_encoder_of_the_adapters(deck: Deck, models: dict[str, Path]) -> None:
+    texts = tiny.texts(4, seed=6)
+    alone = weft.load(models["probe"]).predict_proba(texts)
+    by_itself = open_deck([f"{name}={models['probe']}" for name in ("one", "other")])
+    assert by_itself.encoders == 1
+    for place, name in ((deck, "probe"), (by_itself, "other")):
+        one = place.adapters[name]
+        (rows,) = one.engine.compute([(one.place, one.engine.read(texts))])
+        np.testing.assert_allclose(rows, alone, atol=2e-6)
+
+
 def test_two_models_of_one_name_are_refused(models: dict[str, Path]) -> None:
     with pytest.raises(AdapterError, match="two models are called two") as refused:
         open_deck([str(models["two"]), f"two={models['three']}"])

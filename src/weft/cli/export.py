@@ -52,6 +52,7 @@ def export(
     from weft.errors import TrainingError
     from weft.release.certificate import FILE, sentence
     from weft.release.export import Wanted, export
+    from weft.release.usage import CODE, loading
     from weft.study.choice import model_folder
 
     folder = out or Path(f"weft-export-{to}")
@@ -81,6 +82,11 @@ def export(
             found=sentence(made),
             remedy=f"do not use it; {folder / FILE} has the figures",
         )
+    if not json:
+        mean = to == "merged" and (folder / CODE).is_file()
+        print(f"use         {loading(to, str(folder), mean=mean)}")
+        if mean:
+            print(f"            (it runs {CODE}, which pools by the mean; else refused)")
     if push is not None:
         from weft.release.push import push as upload
 

@@ -102,6 +102,11 @@ class Progress:
             case _:
                 pass
 
+    def say(self, words: str) -> None:
+        """A line where no live table shows how far it is."""
+        if self._live is None:
+            self._console.print(words, markup=False)
+
     def _open(self, event: Opened) -> None:
         self.opened = event
         splits = event.splits
@@ -122,7 +127,7 @@ class Progress:
             )
         done = len(event.keys) - len(event.waiting)
         kept = f", {done} finished before" if done else ""
-        self._console.print(f"  {len(event.keys)} runs{kept}")
+        self._console.print(f"  {len(event.keys)} run{'s' * (len(event.keys) != 1)}{kept}")
         waiting = {key.run_id for key in event.waiting}
         for key in (*event.keys, *event.besides):
             words = f"{key.method:<6} {key.size:>7,}  seed {key.seed}"
@@ -130,7 +135,7 @@ class Progress:
             if key.method in STEPPED:
                 recipe = config_of(config, key).recipe
                 taken = event.steps.get(key.run_id, 0)
-                steps = recipe.steps_at(key.size)
+                steps = event.last.get(key.run_id, recipe.steps_at(key.size))
                 self._paces[key.run_id] = steps, recipe.steps_per_epoch(key.size), taken
                 if key.run_id in waiting:
                     self._left[key.run_id] = (steps - taken) * recipe.batch_size

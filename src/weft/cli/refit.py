@@ -32,6 +32,7 @@ def refit_and_print(
         TrainingError: it was interrupted, or its loss is no number any more.
     """
     from weft.cli.progress import Progress
+    from weft.cli.tenths import Tenths
     from weft.errors import ConfigError, TrainingError
     from weft.export import card
     from weft.release import claim as claims
@@ -57,7 +58,7 @@ def refit_and_print(
     chosen = chosen.at(config)
     try:
         with Progress(quiet=quiet, as_json=as_json) as progress:
-            made = refit(study, chosen, out, progress)
+            made = refit(study, chosen, out, Tenths(progress))
     except KeyboardInterrupt as stop:
         raise TrainingError(
             "interrupted before its end: nothing of this training is kept",

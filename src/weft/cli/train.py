@@ -22,7 +22,8 @@ def train(
         Path | None,
         typer.Option(
             "--from",
-            help="A study's folder: its winning recipe on all labels, train and validation.",
+            help="A study's folder: its winning recipe on all labels, train and validation, for as "
+            "many steps as validation chose (median over the seeds).",
             rich_help_panel="Grid",
         ),
     ] = None,

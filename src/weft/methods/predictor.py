@@ -21,6 +21,7 @@ from weft.export.bitfit import read_biases, restore_biases
 from weft.export.merged import restore_head
 from weft.export.peft import CONFIG, SavedAdapter, backbone_card, merge, read_adapter
 from weft.methods import probe, tfidf
+from weft.methods.logistic import Linear
 from weft.nn.backbone import Backbone, load
 from weft.nn.bank import Bank
 from weft.nn.shapes import Update
@@ -56,12 +57,15 @@ class Predictor:
         return apply(rows, found.temperature) if calibrated and found is not None else rows
 
 
-def load_predictor(folder: Path, backbone: str | None = None) -> Predictor:
+def load_predictor(
+    folder: Path, backbone: str | None = None, *, bank: Bank | None = None
+) -> Predictor:
     """Loads a model that weft saved, or a sequence classifier's adapter that PEFT saved.
 
     Args:
         folder: of the model.
         backbone: where its encoder is now, if not where the folder says.
+        bank: of a probe: its encoder, loaded before; in its last slot nothing was trained.
 
     Raises:
         AdapterError: the folder holds no model, or it does not fit the backbone.
@@ -85,17 +89,12 @@ def load_predictor(folder: Path, backbone: str | None = None) -> Predictor:
     assert saved.backbone is not None
     if saved.method == "full":
         return _whole(saved, folder, backbone)
-    settings = BackboneSettings(
-        name=backbone or saved.backbone.name,
-        revision=saved.backbone.revision if backbone is None else None,
-        pooling=saved.backbone.pooling,
-        max_length=saved.backbone.max_length,
-        precision=saved.backbone.precision,
-    )
+    settings = _settings(saved, backbone)
     if saved.method == "probe":
         head = probe.read_head(folder)
         same_labels(saved, len(head.weight), folder)
-        bank = _bank(settings, len(saved.labels), LoraSettings(), own=(saved, folder))
+        if bank is None:
+            bank = frozen_bank(saved, folder, backbone)
         hidden = int(cast("Any", bank.backbone.config).hidden_size)
         if head.weight.shape[1] != hidden:
             raise AdapterError(
@@ -103,9 +102,7 @@ def load_predictor(folder: Path, backbone: str | None = None) -> Predictor:
                 found=f"{head.weight.shape[1]} features; the encoder has {hidden}",
                 remedy="give the backbone that it was trained on with --backbone",
             )
-        return Predictor(
-            saved, lambda texts: head.probabilities(pooled_of(bank, 0, _packed(bank, texts)))
-        )
+        return _of_features(saved, bank, head)
     if saved.method == "bitfit":
         state, head = read_biases(folder)
         bank = _bank(settings, len(saved.labels), "biases", head, own=(saved, folder))
@@ -115,6 +112,28 @@ def load_predictor(folder: Path, backbone: str | None = None) -> Predictor:
     same_labels(saved, adapter.classes, folder)
     encoder = _encoder(settings, len(saved.labels), adapter.head, own=(saved, folder))
     return _of_adapter(saved, encoder, adapter, folder)
+
+
+def frozen_bank(saved: card.ModelCard, folder: Path, backbone: str | None = None) -> Bank:
+    """What a probe reads: its encoder, in whose one slot nothing was trained.
+
+    Raises:
+        AdapterError: its weights are not those that the probe was trained on.
+        BackboneError: its encoder cannot be had.
+    """
+    settings = _settings(saved, backbone)
+    return _bank(settings, len(saved.labels), LoraSettings(), own=(saved, folder))
+
+
+def _settings(saved: card.ModelCard, backbone: str | None) -> BackboneSettings:
+    assert saved.backbone is not None
+    return BackboneSettings(
+        name=backbone or saved.backbone.name,
+        revision=saved.backbone.revision if backbone is None else None,
+        pooling=saved.backbone.pooling,
+        max_length=saved.backbone.max_length,
+        precision=saved.backbone.precision,
+    )
 
 
 def _whole(saved: card.ModelCard, folder: Path, backbone: str | None) -> Predictor:
@@ -175,6 +194,13 @@ def _of_adapter(
     bank = Bank(encoder, "head", slots=1, trains=False)
     bank.load_state(0, head)
     return _of_slot(saved, bank)
+
+
+def _of_features(saved: card.ModelCard, bank: Bank, head: Linear) -> Predictor:
+    slot = bank.slots - 1
+    return Predictor(
+        saved, lambda texts: head.probabilities(pooled_of(bank, slot, _packed(bank, texts)))
+    )
 
 
 def _of_slot(saved: card.ModelCard, bank: Bank) -> Predictor:

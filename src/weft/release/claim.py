@@ -128,20 +128,23 @@ def of_refit(study: Path, made: Refitted) -> Claim:
     key = chosen.key
     said = [
         (
-            f"Trained on all {count(made.labels, 'label')} of {_data(facts)}, those of validation "
-            f"among them, by the recipe that validation chose in the study "
+            f"Trained from all {count(made.labels, 'label')} of {_data(facts)}, those of "
+            f"validation among them, by the recipe that validation chose in the study "
             f"{facts.get('name')}: {key.name} at {count(key.size, 'label')}."
         )
     ]
-    if made.steps is not None:
-        passes = made.steps * chosen.config.recipe.batch_size / made.labels
-        as_found = f"as found by {count(chosen.seeds, 'run')} of the study"
-        if made.steps != chosen.steps:
-            as_found = f"one pass; the study's runs took {chosen.steps:,}"
-        said[0] += f" It took {made.steps:,} steps ({as_found}), {passes:.1f} passes."
+    if made.steps is not None and made.examples is not None:
+        said[0] += (
+            f" It took {count(made.steps, 'step')}, as found by {count(chosen.seeds, 'run')} of "
+            "the study: "
+        )
+        if made.examples < made.labels:
+            said[0] += f"{made.examples:,} of them, drawn at random, once; the others not at all."
+        else:
+            said[0] += f"{made.examples / made.labels:.1f} passes."
     said.append(
-        "No validation score can be given: it has learnt those examples. Its temperature is that "
-        "of the study's run, which had not."
+        "No validation score can be given: it trained from those examples too. Its temperature is "
+        "that of the study's run, which had not."
     )
     said += _own_score(facts, scores, own)
     said += _of_recipe(found, key)

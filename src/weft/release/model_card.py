@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from weft.export.card import ModelCard
 from weft.release.certificate import Certificate, sentence
 from weft.release.claim import Claim
-from weft.release.usage import LIBRARIES
+from weft.release.usage import CODE, LIBRARIES
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -142,7 +142,7 @@ def _reading(own: Described) -> str:
     own_code = ""
     if "trust_remote_code" in own.use:
         own_code = (
-            " transformers has no classifier on the mean of tokens, so `modeling_weft_mean.py` in "
+            f" transformers has no classifier on the mean of tokens, so `{CODE}` in "
             "this folder is run; read it first: it is one page."
         )
     if own.model.calibration is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -90,6 +91,9 @@ raw = {"top_k": None, "function_to_apply": "none", "truncation": True, "batch_si
 rows = [{one["label"]: one["score"] for one in row} for row in classify(inputs, **raw)]
 found = [[row[label] for label in labels] for row in rows]
 """
+_TRUST = ", trust_remote_code=True"
+CODE = "modeling_weft_mean.py"
+"""What a merged model that pools by the mean brings along, and transformers then runs."""
 LIBRARIES: dict[Target, tuple[str, ...]] = {
     "peft": ("peft", "transformers", "torch"),
     "merged": ("transformers", "torch"),
@@ -136,11 +140,26 @@ def usage(
         base=base,
         folder=f"snapshot_download({json.dumps(model)})" if hub else json.dumps(model),
         classes=len(labels),
-        trust=", trust_remote_code=True" if mean else "",
+        trust=_TRUST if mean else "",
         length=reading.max_length,
         pad_id=reading.pad_id,
         pad=json.dumps(reading.pad),
     )
+
+
+def loading(target: Target, folder: str, *, mean: bool) -> str:
+    """The line with which an export's user begins, for the end of the command.
+
+    Args:
+        folder: of the export.
+        mean: whether it pools by the mean, for which transformers has no class of its own.
+    """
+    if target == "peft":
+        return f'weft predict {shlex.quote(folder)} "dull, but kind"'
+    if target == "onnx":
+        return f"onnxruntime.InferenceSession({json.dumps(f'{folder}/model.onnx')})"
+    trust = _TRUST if mean else ""
+    return f'pipeline("text-classification", {json.dumps(folder)}{trust})'
 
 
 def example(target: Target) -> str:

@@ -25,16 +25,16 @@ from weft.serve.limits import Limits
 from weft.serve.schemas import Answers, Ask, AskWhy, Failed, Offered, State, Why, Word
 from weft.serve.telling import Counts, log
 from weft.serve.why import MOST_WORDS, values, words_of
+from weft.serve.wording import wording
 
 _NAMED = 20  # adapters that a refusal names; /adapters has all
-_SAID = 200  # characters of a fault that a refusal repeats
 _WORDS = {
-    400: "no JSON that can be read",
+    400: "a body that cannot be read",
     401: "no token, or a wrong one",
     404: "no such adapter",
     408: "the body did not arrive in time",
     413: "too much at once",
-    422: "not what is asked for",
+    422: "no JSON, or not what is asked for",
     429: "too much is waiting: come again after Retry-After seconds",
     504: "not done in time",
 }
@@ -113,7 +113,7 @@ class _Server:
         request.state.adapter, request.state.texts = adapter.name, len(texts)
         rows = await self._ask(adapter, texts)
         self._counts.texts.labels(adapter.name).inc(len(texts))
-        answers = [_ranked(adapter, row, ask.top_k) for row in rows]
+        answers = [_ranked(adapter, row, ask.most) for row in rows]
         said = answers[0] if isinstance(ask.inputs, str) else answers
         # as it is: checking the answer against its schema would cost more than writing it
         return Response(json.dumps(said, ensure_ascii=False), media_type="application/json")
@@ -231,19 +231,9 @@ def _static(file: str, kind: str) -> Any:
     return page
 
 
-def _invalid(_request: Request, error: Exception) -> Response:
+def _invalid(request: Request, error: Exception) -> Response:
     faults = cast("RequestValidationError", error).errors()
-    said = "; ".join(
-        f"{_plain('.'.join(map(str, fault['loc'][1:])) or 'body')}: {_plain(fault['msg'])}"
-        for fault in faults[:5]
-    )
-    return refusal(422, "validation", said)
-
-
-def _plain(text: str) -> str:
-    """Short, and without the halves of characters that JSON can hold and UTF-8 cannot."""
-    kept = text if len(text) <= _SAID else f"{text[:_SAID]}..."
-    return kept.encode("utf-8", "backslashreplace").decode("utf-8")
+    return refusal(422, "validation", wording(request.url.path, faults))
 
 
 def _http(_request: Request, error: Exception) -> Response:

@@ -17,7 +17,7 @@ from weft.errors import AdapterError
 from weft.evidence.calibration.temperature import apply
 from weft.export import card
 from weft.export.peft import SavedAdapter, read_adapter
-from weft.methods.predictor import Predictor, load_predictor, same_labels, same_weights
+from weft.methods.predictor import Predictor, frozen_bank, load_predictor, same_labels, same_weights
 from weft.nn.backbone import load
 from weft.nn.bank import Bank
 from weft.nn.shapes import hull, usual_targets
@@ -70,6 +70,8 @@ class Adapter:
     engine: Engine
     place: int
     """In its engine."""
+    bank: Bank | None = None
+    """That holds its encoder, perhaps for others too; None: it has none, or one to itself."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Deck:
     def encoders(self) -> int:
         """How many encoders are held in memory."""
         own = (one for one in self.adapters.values() if one.card.backbone is not None)
-        return len({id(one.engine) for one in own})
+        return len({id(one.engine if one.bank is None else one.bank) for one in own})
 
 
 def open_deck(models: Sequence[str], backbone: str | None = None) -> Deck:
@@ -102,19 +104,35 @@ def open_deck(models: Sequence[str], backbone: str | None = None) -> Deck:
     """
     folders = _named(models)
     shared: dict[object, list[tuple[str, Path, card.ModelCard]]] = {}
+    probes: list[tuple[str, Path, card.ModelCard]] = []
     found: dict[str, Adapter] = {}
     for name, folder in folders.items():
         saved = card.read(folder) if (folder / card.FILE).exists() else None
+        if saved is not None and saved.method == "probe":
+            probes.append((name, folder, saved))
+            continue
         if saved is None or saved.method != "lora" or saved.backbone is None:
             predictor = load_predictor(folder, backbone)
             found[name] = Adapter(name, predictor.card, _Alone(predictor), 0)
             continue
         head = read_adapter(folder).head
         shared.setdefault((saved.backbone, head), []).append((name, folder, saved))
+    banks: dict[card.BackboneCard | None, Bank] = {}
     for group in shared.values():
-        engine = _Together([(folder, saved) for _, folder, saved in group], backbone)
+        own = group[0][2].backbone
+        # a free slot is the frozen encoder, which probes read
+        free = own not in banks and any(saved.backbone == own for *_, saved in probes)
+        engine = _Together([(folder, saved) for _, folder, saved in group], backbone, free=free)
+        if free:
+            banks[own] = engine.bank
         for place, (name, _, saved) in enumerate(group):
-            found[name] = Adapter(name, saved, engine, place)
+            found[name] = Adapter(name, saved, engine, place, engine.bank)
+    for name, folder, saved in probes:
+        if saved.backbone not in banks:
+            banks[saved.backbone] = frozen_bank(saved, folder, backbone)
+        bank = banks[saved.backbone]
+        predictor = load_predictor(folder, backbone, bank=bank)
+        found[name] = Adapter(name, saved, _Alone(predictor), 0, bank)
     return Deck({name: found[name] for name in folders})
 
 
@@ -143,7 +161,8 @@ def _name_of(model: str, folder: Path) -> str:
 
 
 class _Alone:
-    """A model of another method, or one that PEFT saved: it has its encoder to itself."""
+    """A model of another method, or one that PEFT saved; all but probes have their encoder to
+    themselves."""
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
@@ -162,7 +181,13 @@ class _Together:
     """LoRA adapters as slots of one bank; heads of fewer classes, and adapters of lower rank or
     fewer targets, are filled up with zeros, and what is above their classes is not read."""
 
-    def __init__(self, models: Sequence[tuple[Path, card.ModelCard]], backbone: str | None) -> None:
+    def __init__(
+        self,
+        models: Sequence[tuple[Path, card.ModelCard]],
+        backbone: str | None,
+        *,
+        free: bool = False,
+    ) -> None:
         first = models[0][1].backbone
         assert first is not None
         settings = BackboneSettings(
@@ -182,12 +207,12 @@ class _Together:
         loaded = load(source, settings, classes, saved[0].head)
         usual = usual_targets(cast("nn.Module", loaded.model))
         largest = hull([adapter.lora for adapter in saved], usual)
-        self._bank = Bank(loaded, largest, len(saved), trains=False)
+        self.bank = Bank(loaded, largest, len(saved) + free, trains=False)
         for slot, ((folder, _), adapter) in enumerate(zip(models, saved, strict=True)):
             self._put(slot, adapter, folder)
 
     def _put(self, slot: int, saved: SavedAdapter, folder: Path) -> None:
-        bank = self._bank
+        bank = self.bank
         bank.adapt(slot, saved.lora)
         room = bank.state(slot)
         given = {
@@ -205,11 +230,11 @@ class _Together:
             bank.load_state(slot, cast("dict[str, Tensor]", given))
 
     def read(self, texts: Sequence[str]) -> Read:
-        backbone = self._bank.backbone
+        backbone = self.bank.backbone
         return Read(texts, tokenize(backbone.tokenizer, texts, None, backbone.max_length))
 
     def compute(self, parts: Sequence[tuple[int, Read]]) -> list[Rows]:
-        bank = self._bank
+        bank = self.bank
         batches = [(slot, cast("Tokens", part.tokens)) for slot, part in parts]
         with torch.inference_mode():
             logits = bank(pack(batches, pad=bank.pad, form=bank.form)).double().numpy()

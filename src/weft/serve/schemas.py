@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Text = Annotated[str, Field(min_length=1, description="What is to be labelled.")]
 Name = Annotated[
@@ -18,20 +18,63 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+Top = Annotated[
+    Annotated[int, Field(ge=1), BeforeValidator(_whole)] | None,
+    Field(description="Only the most probable labels, so many; without, all."),
+]
+_TWICE: dict[str, Any] = {
+    "not": {
+        "required": ["top_k", "parameters"],
+        "properties": {
+            "top_k": {"type": "integer"},
+            "parameters": {
+                "type": "object",
+                "required": ["top_k"],
+                "properties": {"top_k": {"type": "integer"}},
+            },
+        },
+    }
+}
+"""Both places at once. That they may then say the same no schema can express."""
+
+
+class Parameters(BaseModel):
+    """Where clients of Hugging Face's inference put `top_k`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    top_k: Top = None
+
+
 class Ask(BaseModel):
     """Texts for one adapter."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_TWICE)
 
     inputs: Annotated[
         Text | Annotated[list[Text], Field(min_length=1)],
         Field(description="One text, or several.", examples=["dull, but kind"]),
     ]
     adapter: Name | None = None
-    top_k: Annotated[
-        Annotated[int, Field(ge=1), BeforeValidator(_whole)] | None,
-        Field(description="Only the most probable labels, so many; without, all."),
+    top_k: Top = None
+    parameters: Annotated[
+        Parameters | None,
+        Field(description="top_k may stand here too; not in both places with other values."),
     ] = None
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        inner = None if self.parameters is None else self.parameters.top_k
+        if None not in (self.top_k, inner) and self.top_k != inner:
+            here, there = str(self.top_k)[:20], str(inner)[:20]
+            raise ValueError(f"top_k: {here} beside inputs, {there} in parameters; give it once")
+        return self
+
+    @property
+    def most(self) -> int | None:
+        """Labels of an answer; None: all."""
+        inner = None if self.parameters is None else self.parameters.top_k
+        return inner if self.top_k is None else self.top_k
 
     @property
     def texts(self) -> list[str]:

@@ -40,7 +40,7 @@ def values(text: str, label: int, ask: Callable[[Sequence[str]], Rows]) -> list[
     )
 
     words = [word for _, word in words_of(text)]
-    if not words:
+    if not words:  # white space alone: nothing carried anything, and Captum takes no empty row
         return []
 
     def probability(kept: Tensor) -> Tensor:

@@ -35,6 +35,8 @@ class Begun:
     """Steps taken before, of runs that go on in the middle."""
     besides: Sequence[RunKey] = ()
     """Runs that go on in the middle too, though this command does not ask for them."""
+    last: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Steps at most, of runs that are given a length; of the others their recipe says it."""
 
 
 @dataclass(frozen=True)

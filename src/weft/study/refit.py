@@ -7,7 +7,6 @@ with steps counted rather than passes.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median, median_low
@@ -62,8 +61,10 @@ class Refitted:
     winner: Winner
     data: LabelledText
     labels: int
-    """Examples it was trained on."""
+    """Examples that it was trained from."""
     steps: int | None
+    examples: int | None
+    """Trained on in these steps, an example anew in each pass; None: the method takes no steps."""
     test: NDArray[np.float64]  # (B, C) probabilities
 
 
@@ -126,11 +127,14 @@ def refit(study: Path, chosen: Winner, out: Path, watch: Watcher) -> Refitted:
         now["backbone"] = facts_of_backbone(config, source)
     with Ledger(study / LEDGER, readonly=True) as ledger:
         same_ground(ledger.facts(), now, study)
-    found = _found(chosen, len(every))
+    found = _found(chosen)
     watch(Opened(config, opened.data, splits))
     own = RunKey("all-labels", key.method, len(every), 0)
-    watch(Begun([own], [own], now))
-    watch(Working(f"{key.name}: all {len(every):,} labels, nothing selects"))
+    steps = None if found.length is None else found.length.steps
+    seen = None if steps is None else _examples(steps, len(every), config.recipe.batch_size)
+    watch(Begun([own], [own], now, last={} if steps is None else {own.run_id: steps}))
+    length = "" if steps is None else f"; {steps:,} steps as found, {seen:,} examples"
+    watch(Working(f"{key.name}: from all {len(every):,} labels{length}; nothing selects"))
     materials = Materials(config, splits, opened.data.label_names, opened.data.positive, source)
     item = Item(own.run_id, own.size, own.seed, config, found)
     done: Done | None = None
@@ -148,21 +152,24 @@ def refit(study: Path, chosen: Winner, out: Path, watch: Watcher) -> Refitted:
     assert done is not None
     temperature = _temperature(study / "runs" / key.run_id / MODEL, key.run_id)
     card.write(out, card.read(out).model_copy(update={"calibration": temperature}))
-    steps = None if found.length is None else found.length.steps
-    return Refitted(chosen, opened.data, len(every), steps, done.test)
+    return Refitted(chosen, opened.data, len(every), steps, seen, done.test)
 
 
-def _found(chosen: Winner, labels: int) -> Found:
-    """Steps as found, but one pass over all labels at least: none is left out."""
+def _found(chosen: Winner) -> Found:
+    """Steps and learning rates as found, whatever part of a pass over all labels that is."""
     from weft.methods.base import Found
     from weft.training.slots import Length
 
     if chosen.steps is None:
         return Found(c=chosen.c)
-    recipe = chosen.config.recipe
-    steps = max(chosen.steps, recipe.steps_per_epoch(labels))
-    horizon = math.ceil(recipe.steps_at(chosen.key.size) * steps / chosen.steps)
-    return Found(Length(steps, max(horizon, steps)))
+    horizon = chosen.config.recipe.steps_at(chosen.key.size)
+    return Found(Length(chosen.steps, max(horizon, chosen.steps)))
+
+
+def _examples(steps: int, labels: int, batch_size: int) -> int:
+    """That so many steps train on; a pass's last batch may be smaller."""
+    passes, rest = divmod(steps, -(-labels // batch_size))
+    return passes * labels + min(rest * batch_size, labels)
 
 
 def _steps(ledger: Ledger, key: RunKey, outcome: Outcome) -> int:
