@@ -56,17 +56,6 @@
     chart.addEventListener("blur", () => { at = -1; show(null); });
   }
 
-  // A table that goes on to the right says so, until it is scrolled to its end.
-  const edges = () => {
-    for (const wide of all(".wide")) {
-      wide.classList.toggle("more", wide.scrollWidth - wide.clientWidth - wide.scrollLeft > 2);
-    }
-  };
-  for (const wide of all(".wide")) wide.addEventListener("scroll", edges, { passive: true });
-  for (const folded of all("details")) folded.addEventListener("toggle", edges);
-  addEventListener("resize", edges);
-  edges();
-
   // Paper cannot be clicked: what is folded is printed open, and folded again.
   let opened = [];
   addEventListener("beforeprint", () => {
@@ -108,6 +97,17 @@
       });
     });
   }
+
+  // A table that goes on to the right says so, until it is scrolled to its end.
+  const edges = () => {
+    for (const wide of all(".wide")) {
+      wide.classList.toggle("more", wide.firstElementChild.offsetWidth - wide.clientWidth - wide.scrollLeft > 2);
+    }
+  };
+  for (const wide of all(".wide")) wide.addEventListener("scroll", edges, { passive: true });
+  for (const folded of all("details")) folded.addEventListener("toggle", edges);
+  addEventListener("resize", edges);
+  edges();
 
   // Methods that are switched off leave the curve and every table that has a column of methods.
   const columnOf = (table) => all("thead th", table).findIndex((th) => th.textContent.trim() === "method");
