@@ -70,6 +70,14 @@ def test_the_page_asks_for_nothing(make_predicted: MakeStudy) -> None:
     assert "fetch(" not in page
 
 
+def test_every_table_has_a_name_of_its_own(make_predicted: MakeStudy) -> None:
+    page = page_of(make_predicted(sizes=(250, 1000), examples=60), seen(60))
+    names = [str(own["aria-label"]) for _, own in tags(page) if own.get("class") == "wide"]
+    assert len(names) == len(set(names)) > 5
+    assert "Table: Test scores by size" in names
+    assert "<th></th>" not in page
+
+
 def test_every_run_is_a_point_of_the_curve(make_predicted: MakeStudy) -> None:
     folder = make_predicted(sizes=(250, 1000), seeds=3, examples=60)
     said = labels(page_of(folder))

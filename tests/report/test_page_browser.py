@@ -177,7 +177,15 @@ def test_printed_nothing_is_clipped(
              .map((one) => one.getBoundingClientRect().right))"""
     )
     assert right <= 704
-    assert not page.is_visible(".controls")
+    assert page.locator(".controls:not(.methods)").filter(visible=True).count() == 0
+    chips = page.locator(".methods .chip")
+    assert chips.filter(visible=True).count() == chips.count() > 0, "the curve's colours are told"
+    closed = page.locator("details:not([open])").count()
+    assert closed > 0
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details:not([open])").count() == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details:not([open])").count() == closed
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.pdf(format="A4", prefer_css_page_size=True).startswith(b"%PDF")
     assert said == []

@@ -41,7 +41,7 @@ def print_label_errors(errors: LabelErrors) -> None:
     console.print(
         f"\n[bold]Labels[/]  {errors.examined:,} of {errors.pool:,} train examples, "
         f"{errors.folds}-fold by {errors.method}: {errors.accuracy:.1%} of the labels are what "
-        f"models that did not see them predict; {errors.flagged:,} are flagged as likely wrong."
+        f"models that did not see them predict; {errors.flagged:,} are in doubt."
     )
     table = _table("line", "label", "likelier", "", "text", left=(1, 2, 4))
     for one in errors.suspects[: min(_SHOWN, errors.flagged)]:

@@ -35,7 +35,7 @@ CHOSEN, MAIN = "validation's choice here", "in answer and curves"
 _WORDY = frozenset(
     [
         *("method", "run", "status", "note", "end", "true", "answer", "class", "kind", "label"),
-        *("text", "most often taken for", "examples that", ""),
+        *("text", "most often taken for", "examples that", "what"),
     ]
 )
 

@@ -59,7 +59,7 @@ def mistakes(view: StudyView, runs: Readings, best: Best | None, seen: Seen | No
 
     `wrong`: the best run errs, the surest first. `sizes`: sizes answer differently, the larger the
     spread of their probability of the label the earlier. `label`: cleanlab counts the label as
-    likely wrong, by the seeds of the best cell together, which were not trained on it.
+    in doubt, by the seeds of the best cell together, which were not trained on it.
 
     Args:
         view: the study.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from weft.report.formats import percent, three, whole
 from weft.report.page.axes import Axis, Tick, linear
 from weft.report.page.marks import Chart, Dot, Series
+from weft.report.rows import done
 from weft.report.sections.epochs import ending
 
 if TYPE_CHECKING:
@@ -34,11 +35,20 @@ def epoch_charts(found: Gathered) -> list[Rows]:
     rows: list[Rows] = []
     for method in methods:
         own = [trace for trace in found.traces if trace.method == method]
-        rows.append(Rows(method, _panels(own, "loss"), _panels(own, "accuracy")))
+        n = _judged(found, own)
+        rows.append(Rows(method, _panels(own, "loss", n), _panels(own, "accuracy", n)))
     return [row for row in rows if row.loss or row.accuracy]
 
 
-def _panels(runs: list[Trace], quantity: Quantity) -> list[Chart]:
+def _judged(found: Gathered, runs: list[Trace]) -> str:
+    """On how many examples validation's figures are, for the axis; train's are its size."""
+    own = {run.run_id for run in runs}
+    ended = [row for row in done(found.view.runs) if row["run_id"] in own]
+    counts = sorted({int(row["validation_examples"]) for row in ended})
+    return f" (n = {' or '.join(map(whole, counts))})" if counts else ""
+
+
+def _panels(runs: list[Trace], quantity: Quantity, n: str) -> list[Chart]:
     names = (f"train_{quantity}", f"validation_{quantity}")
     values = [
         float(row[name])
@@ -50,9 +60,9 @@ def _panels(runs: list[Trace], quantity: Quantity) -> list[Chart]:
     if not values:
         return []
     if quantity == "loss":
-        y = linear("cross-entropy, nats", [0.0, *values], lambda v: f"{v:.3g}", least=0, wanted=4)
+        y = linear(f"loss, nats{n}", [0.0, *values], lambda v: f"{v:.3g}", least=0, wanted=4)
     else:
-        y = linear("accuracy", values, lambda v: f"{100 * v:.4g} %", most=1, wanted=4)
+        y = linear(f"accuracy{n}", values, lambda v: f"{100 * v:.4g} %", most=1, wanted=4)
     return [
         _panel([run for run in runs if run.size == size], quantity, size, y)
         for size in sorted({run.size for run in runs})

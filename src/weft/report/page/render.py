@@ -14,7 +14,7 @@ from weft.report.page.curve_chart import curve_chart
 from weft.report.page.epoch_charts import epoch_charts
 from weft.report.page.surety_charts import abstention_chart, reliability_charts
 from weft.report.page.versus_charts import versus_charts
-from weft.report.page.words import html_of
+from weft.report.page.words import Names, html_of
 from weft.report.sections import Drawn, Folded, Section, contents
 from weft.report.sections.mistakes import KINDS
 from weft.report.sections.side_by_side import side_by_side
@@ -55,7 +55,8 @@ def page(title: str, sections: list[Section], **drawn: Any) -> str:
         sections: what it says.
         drawn: what its templates draw, by name.
     """
-    return _environment().get_template("page.html").render(title=title, sections=sections, **drawn)
+    template = _environment().get_template("page.html")
+    return template.render(title=title, sections=sections, names=Names(), **drawn)
 
 
 @cache

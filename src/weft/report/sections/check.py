@@ -60,7 +60,7 @@ def _splits(parts: list[dict[str, Any]]) -> str:
     lines.append(["words, longest", *(whole(part["longest"]) for part in parts)])
     if any(part["wordless"] for part in parts):
         lines.append(["without a word", *(whole(part["wordless"]) for part in parts)])
-    return markdown_table(("", *(part["split"] for part in parts)), lines)
+    return markdown_table(("what", *(part["split"] for part in parts)), lines)
 
 
 def _repeats(kinds: dict[str, Any]) -> str:
@@ -77,7 +77,7 @@ def _repeats(kinds: dict[str, Any]) -> str:
         here, _, there = pair.partition(" in ")
         what = f"{here} examples that repeat one of {there}"
         lines.append([what, whole(number), whole(near["across"][pair])])
-    return markdown_table(("", "exact", "near"), lines)
+    return markdown_table(("what", "exact", "near"), lines)
 
 
 def _leaks(leaks: list[dict[str, Any]]) -> str:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from weft.report.traces import Trace
 
 _WHAT = (
-    "Train's figures are those of the training steps themselves, with dropout on. The ring is the "
+    "Train's figures are those of the training steps themselves, with dropout on; n counts the "
+    "examples of validation. Loss is cross-entropy. The ring is the "
     "epoch whose weights were kept, the one of the lowest validation loss; a bar stands at the end "
     "of a run that was stopped early, because its validation loss had not improved for as many "
     "validations as patience allows."

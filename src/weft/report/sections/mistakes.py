@@ -28,12 +28,14 @@ def mistakes(found: Gathered) -> tuple[Part, ...]:
     if not own.tested:
         return ()
     counts = own.counts
+    verb = "is" if counts["label"] == 1 else "are"
     said = (
         f"Of {count(own.tested, 'test example')} the best run gets {whole(counts['wrong'])} wrong; "
         f"on {whole(counts['sizes'])} the training sizes of {own.name}, seeds taken together, "
-        f"answer differently; and the labels of {whole(counts['label'])} are likely wrong "
-        "themselves, as cleanlab counts by the best cell's calibrated probabilities. The last are "
-        "worth a look before anything is concluded from them: a sure mistake looks the same."
+        f"answer differently; and {count(counts['label'], 'label')} {verb} in doubt, as cleanlab "
+        "counts by the best cell's calibrated probabilities. In our own test about one in six of "
+        "such flags was a wrong label: read the text before you change one, since a sure mistake "
+        "looks the same."
     )
     if not own.wanted:
         return (said, "The examples were left out (`--no-texts`).")

@@ -56,6 +56,17 @@
     chart.addEventListener("blur", () => { at = -1; show(null); });
   }
 
+  // Paper cannot be clicked: what is folded is printed open, and folded again.
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = all("details:not([open])");
+    for (const folded of opened) folded.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const folded of opened) folded.open = false;
+    opened = [];
+  });
+
   // Tables: a button in each heading sorts; figures by value, with their units.
   const units = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 };
   const value = (cell) => {
@@ -86,6 +97,17 @@
       });
     });
   }
+
+  // A table that goes on to the right says so, until it is scrolled to its end.
+  const edges = () => {
+    for (const wide of all(".wide")) {
+      wide.classList.toggle("more", wide.firstElementChild.offsetWidth - wide.clientWidth - wide.scrollLeft > 2);
+    }
+  };
+  for (const wide of all(".wide")) wide.addEventListener("scroll", edges, { passive: true });
+  for (const folded of all("details")) folded.addEventListener("toggle", edges);
+  addEventListener("resize", edges);
+  edges();
 
   // Methods that are switched off leave the curve and every table that has a column of methods.
   const columnOf = (table) => all("thead th", table).findIndex((th) => th.textContent.trim() === "method");
