@@ -52,6 +52,8 @@ class Fit(Linear):
 
     c: float
     parameters: int  # free ones: two classes need one row
+    held_out: NDArray[np.float64]
+    """(V, C) probabilities of validation, each example's by the C that the other folds choose."""
 
 
 def penalties(item: Item) -> Sequence[float]:
@@ -81,10 +83,14 @@ def choose(
     from sklearn import linear_model, metrics  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
     from sklearn.exceptions import ConvergenceWarning  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
 
+    from weft.evidence.calibration.held_out import HeldOut
+    from weft.evidence.calibration.judge import log_loss_each
+
     # scikit-learn has no types; what comes out of it is cast where it is used
     regression, judge = cast("Any", linear_model), cast("Any", metrics)
 
-    best: tuple[float, Fit] | None = None
+    best: tuple[float, float, int, Linear] | None = None
+    held_out = HeldOut()
     for c in grid:
         with warnings.catch_warnings():
             # an unconverged C is judged by its validation loss like any other
@@ -96,8 +102,8 @@ def choose(
         rows = np.asarray(model.coef_), np.asarray(model.intercept_)
         parameters = rows[0].size + rows[1].size
         weight, bias = _all_classes(*rows, np.asarray(model.classes_), classes)
-        fit = Fit(weight, bias, c, parameters)
-        probabilities = fit.probabilities(validation)
+        linear = Linear(weight, bias)
+        probabilities = linear.probabilities(validation)
         loss = float(
             judge.log_loss(
                 validation_labels,
@@ -106,10 +112,14 @@ def choose(
                 sample_weight=validation_weights,
             )
         )
+        each = log_loss_each(probabilities, validation_labels)
+        held_out.see(probabilities, each, validation_labels, validation_weights)
         if best is None or loss < best[0]:
-            best = (loss, fit)
+            best = (loss, c, parameters, linear)
     assert best is not None
-    return best[1]
+    assert held_out.rows is not None
+    _, c, parameters, linear = best
+    return Fit(linear.weight, linear.bias, c, parameters, held_out.rows)
 
 
 def _all_classes(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -61,6 +62,7 @@ class Probe:
             yield Done(
                 run_id=item.run_id,
                 validation=head.probabilities(validation),
+                held_out=head.held_out,
                 test=head.probabilities(test),
                 trainable=head.parameters,
                 total=bank.total - bank.trainable + head.parameters,
@@ -116,7 +118,7 @@ def fit_head(
         validation_weights=judges.weights,
     )
     weight = fit.weight / scale  # the standardisation is folded in
-    return Fit(weight, fit.bias - weight @ center, fit.c, fit.parameters)
+    return replace(fit, weight=weight, bias=fit.bias - weight @ center)
 
 
 def features(bank: Bank, tokens: Tokens) -> NDArray[np.float32]:

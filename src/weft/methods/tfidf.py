@@ -66,6 +66,7 @@ class Tfidf:
             yield Done(
                 run_id=item.run_id,
                 validation=fit.probabilities(seen),
+                held_out=fit.held_out,
                 test=fit.probabilities(unseen),
                 trainable=fit.parameters,
                 total=fit.parameters,

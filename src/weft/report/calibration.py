@@ -18,7 +18,7 @@ from weft.evidence.calibration.reliability import calibration_error
 from weft.report.readings import Calibrated, Readings
 from weft.report.rows import StudyView, done, method_rank
 from weft.study.choice import best_run
-from weft.study.predictions import Predicted
+from weft.study.predictions import HELD_OUT, Predicted
 from weft.study.record import RunKey, cell_name
 
 COVERAGE = 0.8
@@ -33,6 +33,7 @@ class Cell:
     size: int
     seeds: int
     saved: int  # of the seeds, whose models were saved with their temperature
+    held_out: int  # of the seeds, whose temperature was fitted on what is held out
     temperatures: tuple[float, ...]
     log_loss: tuple[Estimate, Estimate]  # before, after
     brier: tuple[Estimate, Estimate]
@@ -106,15 +107,19 @@ def together(runs: Sequence[Calibrated]) -> Calibrated | None:
                 own.labels, theirs.labels
             ):
                 return None
-    splits = [
-        Predicted(
-            split[0].label_names,
-            split[0].labels,
-            average(np.stack([one.probabilities for one in split])),
-        )
-        for split in ([run.validation for run in runs], [run.test for run in runs])
-    ]
-    return Calibrated.of(*splits)
+    splits = {
+        "validation": [run.validation for run in runs],
+        "test": [run.test for run in runs],
+        HELD_OUT: [run.held_out for run in runs if run.held_out],
+    }
+    return Calibrated.of(
+        {name: _mean_of(split) for name, split in splits.items() if len(split) == len(runs)}
+    )
+
+
+def _mean_of(split: Sequence[Predicted]) -> Predicted:
+    rows = average(np.stack([one.probabilities for one in split]))
+    return Predicted(split[0].label_names, split[0].labels, rows)
 
 
 def _cell(size: int, method: str, rows: list[dict[str, Any]], found: Readings) -> Cell | None:
@@ -131,6 +136,7 @@ def _cell(size: int, method: str, rows: list[dict[str, Any]], found: Readings) -
         size=size,
         seeds=len(runs),
         saved=sum("temperature" in (row["extra"] or {}) for row in rows),
+        held_out=sum(run.held_out is not None for run in runs),
         temperatures=tuple(run.temperature.value for run in runs),
         log_loss=(_mean(log_loss_each, before, labels), _mean(log_loss_each, after, labels)),
         brier=(_mean(brier_each, before, labels), _mean(brier_each, after, labels)),

@@ -28,9 +28,10 @@ WANTED = 0.95
 """The precision for which a threshold is sought."""
 
 _WHAT = (
-    "One temperature a run, fitted by log loss on all validation examples, divides its logits: "
-    "above 1 the run was too sure of itself (shown: median over seeds, and both ends). No answer "
-    "changes by it."
+    "One temperature a run divides its logits: above 1 the run was too sure of itself (shown: "
+    "median over seeds, and both ends). No answer changes by it. It is fitted by log loss on "
+    "validation, cross-fitted: each example's probabilities are those of the epoch, or the C, that "
+    "the other four fifths of validation choose."
 )
 _JUDGED = (
     " Test judges what it is worth: log loss in nats and Brier score (summed over the classes, 0 "
@@ -64,9 +65,17 @@ def probabilities(gathered: Gathered, files: Sequence[str]) -> list[Part]:
 
 def _saved(rows: list[Cell]) -> str:
     saved, seeds = sum(row.saved for row in rows), sum(row.seeds for row in rows)
-    if saved == seeds:
-        return " It is saved with the model, and `weft predict` uses it (`--raw`: without)."
-    return f" Of {count(seeds, 'model')} {whole(seeds - saved)} were saved without a temperature."
+    older = seeds - sum(row.held_out for row in rows)
+    said = " It is saved with the model, and `weft predict` uses it (`--raw`: without)."
+    if saved != seeds:
+        lacking = whole(seeds - saved)
+        said = f" Of {count(seeds, 'model')} {lacking} were saved without a temperature."
+    if older:
+        said += (
+            f" Of {whole(older)} an earlier weft made, it is fitted on validation as their own "
+            "epoch, or C, shows it."
+        )
+    return said
 
 
 def _table(rows: list[Cell]) -> str:
@@ -151,7 +160,7 @@ def _threshold(view: StudyView, found: Best) -> str:
     run = found.run
     names = run.validation.label_names
     positive = _positive(view, names)
-    rows, labels = run.at(run.validation), run.validation.labels
+    rows, labels = run.at(run.fitted), run.fitted.labels
     if positive is not None:
         what = f"To say {code(names[positive])} with a precision of {percent_whole(WANTED)}"
         threshold = for_class(rows, labels, positive, WANTED)
