@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,9 @@ from weft.evidence.calibration.abstention import at, curve
 from weft.evidence.calibration.ensemble import average
 from weft.evidence.calibration.judge import Estimate, brier_each, log_loss_each, mean_interval
 from weft.evidence.calibration.reliability import calibration_error
+from weft.evidence.calibration.threshold import Threshold, found
 from weft.report.readings import Calibrated, Readings
-from weft.report.rows import StudyView, done, method_rank
+from weft.report.rows import StudyView, done, method_rank, section
 from weft.study.choice import best_run
 from weft.study.predictions import HELD_OUT, Predicted
 from weft.study.record import RunKey, cell_name
@@ -75,8 +76,8 @@ def cells(view: StudyView, runs: Readings) -> list[Cell]:
         if row["run_id"] in runs:
             groups.setdefault((row["size"], row["method"]), []).append(row)
     keys = sorted(groups, key=lambda key: (key[0], method_rank(key[1])))
-    found = [_cell(*key, groups[key], runs) for key in keys]
-    return [cell for cell in found if cell is not None]
+    made = [_cell(*key, groups[key], runs) for key in keys]
+    return [cell for cell in made if cell is not None]
 
 
 def best(view: StudyView, runs: Readings) -> Best | None:
@@ -94,6 +95,26 @@ def best(view: StudyView, runs: Readings) -> Best | None:
         and row["run_id"] in runs
     ]
     return Best(key, runs[key.run_id], together(beside))
+
+
+def positive_of(view: StudyView) -> int | None:
+    """The class whose precision a threshold is sought for; None: that of any answer."""
+    data = section(view.facts, "data")
+    place = data.get("positive")
+    known = len(data.get("label_names") or []) == 2 and isinstance(place, int) and 0 <= place < 2
+    return cast(int, place) if known else None
+
+
+def threshold_of(view: StudyView, top: Best | None, wanted: float) -> Threshold | None:
+    """The lowest threshold that validation proves for the chosen run, or why there is none.
+
+    Args:
+        wanted: precision, between 0 and 1.
+    """
+    if top is None:
+        return None
+    fitted = top.run.fitted
+    return found(top.run.at(fitted), fitted.labels, positive_of(view), wanted)
 
 
 def together(runs: Sequence[Calibrated]) -> Calibrated | None:
@@ -122,8 +143,8 @@ def _mean_of(split: Sequence[Predicted]) -> Predicted:
     return Predicted(split[0].label_names, split[0].labels, rows)
 
 
-def _cell(size: int, method: str, rows: list[dict[str, Any]], found: Readings) -> Cell | None:
-    runs = [found[row["run_id"]] for row in rows]
+def _cell(size: int, method: str, rows: list[dict[str, Any]], read: Readings) -> Cell | None:
+    runs = [read[row["run_id"]] for row in rows]
     ensemble = together(runs)
     if len(runs) > 1 and ensemble is None:  # test sets that differ cannot be averaged
         return None
