@@ -75,7 +75,7 @@ class Tfidf:
                 seconds=seconds,
                 examples_per_second=item.size / seconds,
                 save=partial(self._save, vectoriser, fit),
-                extra={"C": fit.c},
+                extra={**fit.facts},
             )
 
     def _save(self, vectoriser: Any, fit: Linear, folder: Path) -> None:
