@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from scipy.stats import t
 from sklearn.metrics import f1_score
 
 from weft.evidence.components import components, degrees_of_freedom
-from weft.evidence.f1 import f1_intervals, weighted_f1
+from weft.evidence.f1 import FEWEST_A_CLASS, f1_intervals, weighted_f1
 from weft.evidence.interval import CROSSED, EXAMPLES_ONLY, ONE_ADAPTER
 from weft.randomness import generator_for
 
@@ -99,3 +101,31 @@ def test_where_nothing_varies_there_is_no_interval(positive: int | None, mistake
     assert not found.offered
     assert found.estimate == (0.0 if mistaken else 1.0)
     assert found.noise.startswith("no interval")
+
+
+@pytest.mark.parametrize(("examples", "offered"), [(159, False), (160, True)])
+def test_macro_f1_of_few_examples_a_class_has_no_interval(examples: int, offered: bool) -> None:
+    labels = np.arange(examples) % 4
+    predicted = np.where(RNG.random((3, examples)) < 0.8, labels, (labels + 1) % 4)
+    recipe, adapters = f1_intervals(predicted, labels, 4, None, generator_for("d"), resamples=50)
+    for found in (recipe, *adapters):
+        assert found.offered == offered
+        assert offered or "below 40 test examples a class" in found.noise
+    assert recipe.estimate == pytest.approx(np.mean([one.estimate for one in adapters]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("classes", "examples", "order"), [(20, 872, True), (77, 872, False)])
+def test_where_it_is_offered_it_covers_and_elsewhere_it_would_not(
+    classes: int, examples: int, order: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    from macro_f1 import ACCURACIES, BOUNDS, covered
+
+    assert (examples >= FEWEST_A_CLASS * classes) == order
+    missed = [
+        sum(covered(classes, examples, "unequal shares", accuracy, 250)[:2])
+        for accuracy in ACCURACIES
+    ]
+    share = 1 - float(np.mean(missed))
+    assert (BOUNDS[0] <= share <= BOUNDS[1]) == order, share

@@ -22,6 +22,10 @@ from weft.evidence.components import degrees_of_freedom
 from weft.evidence.interval import FEWEST_SEEDS, Interval, not_offered
 from weft.evidence.intervals import t_quantile, words
 
+FEWEST_A_CLASS = 40
+"""Test examples a class, on average, below which macro F1 over three classes or more gets no
+interval: of few examples it is too low itself (`benchmarks/macro_f1.py`)."""
+
 _AT_ONCE = 2**22
 """Weights held in memory at a time: 32 MiB."""
 
@@ -35,13 +39,14 @@ def f1_intervals(
     *,
     level: float = 0.95,
     resamples: int = 1000,
+    fewest: int = FEWEST_A_CLASS,
 ) -> tuple[Interval, tuple[Interval, ...]]:
     """A recipe's F1, the mean over seeds, and that of each of its S adapters, from the same draws.
 
     Each is a t interval of the logit, on whose scale the bounds stay within 0 and 1. Below three
     seeds the recipe's covers the examples' noise alone, as an adapter's always does. Where the
     variance comes out as zero (no mistake, or nothing right), no interval is offered: the bootstrap
-    cannot see what did not occur.
+    cannot see what did not occur. Nor is one where classes are so many that each has few examples.
 
     Args:
         predicted: (S, n) the class that each seed gives each example, 0 to C - 1; n at least 2.
@@ -51,6 +56,7 @@ def f1_intervals(
         generator: draws the resamples.
         level: nominal, 0 to 1.
         resamples: how many draws of the test examples.
+        fewest: examples a class that macro F1 over three classes or more needs.
     """
     assert predicted.ndim == 2
     assert predicted.shape[1:] == labels.shape
@@ -58,6 +64,9 @@ def f1_intervals(
     assert resamples >= 2
     assert len(labels) >= 2, "an interval needs two examples"
     by_seed = weighted_f1(predicted, labels, classes, positive, np.ones((1, len(labels))))[0]
+    if classes > 2 and len(labels) < fewest * classes:
+        each = (by_seed[[seed]] for seed in range(len(predicted)))
+        return _too_few(by_seed, level, fewest), tuple(_too_few(f1, level, fewest) for f1 in each)
     drawn = _resampled(predicted, labels, classes, positive, generator, resamples)  # (W, S)
     alone = tuple(
         _of_draws(by_seed[[seed]], drawn[:, [seed]], len(labels), level, True)
@@ -95,6 +104,13 @@ def weighted_f1(
         total += np.divide(2 * hits, either, out=np.zeros_like(hits), where=either > 0)
         present += either > 0
     return np.divide(total, present, out=np.zeros_like(total), where=present > 0)
+
+
+def _too_few(by_seed: NDArray[np.float64], level: float, fewest: int) -> Interval:
+    """What S scores (S,) get where classes have few examples each."""
+    estimand, _ = words("F1", len(by_seed), len(by_seed) == 1)
+    why = f"macro F1 over many classes is biased below {fewest} test examples a class"
+    return not_offered(float(by_seed.mean()), level, estimand, why)
 
 
 def _of_draws(
