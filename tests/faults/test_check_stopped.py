@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,23 @@ main()
 """
 
 
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(make_place(tmp_path))
-    return tmp_path
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with data and encoder, to work in."""
+    folder = make_place(tmp_path_factory.mktemp("place"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def whole(place: Path) -> str:
+    """What one that was never stopped prints."""
+    del place
+    return weft(*WORDS).out
 
 
 def at_each_step(patch: pytest.MonkeyPatch, signalled: int) -> list[int]:
@@ -66,8 +80,7 @@ def goes_on(place: Path, whole: str, steps: int) -> None:
     assert not (place / "weft-studies").exists()
 
 
-def test_ctrl_c_leaves_with_130_and_the_same_command_goes_on(place: Path) -> None:
-    whole = weft(*WORDS).out
+def test_ctrl_c_leaves_with_130_and_the_same_command_goes_on(place: Path, whole: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         at_each_step(patch, 9)
         said = weft(*WORDS)
@@ -76,10 +89,7 @@ def test_ctrl_c_leaves_with_130_and_the_same_command_goes_on(place: Path) -> Non
     goes_on(place, whole, STEPS - 9)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("number", "kept"), [(5, 0), (6, 6), (8, 6)])
-def test_killed_it_goes_on_from_the_last_epoch(place: Path, number: int, kept: int) -> None:
-    whole = weft(*WORDS).out
-    killed = process(sys.executable, "-c", _KILLED, str(number), *WORDS, cwd=place)
+def test_killed_it_goes_on_from_the_last_epoch(place: Path, whole: str) -> None:
+    killed = process(sys.executable, "-c", _KILLED, "8", *WORDS, cwd=place)
     assert killed.code == -9, killed.err
-    goes_on(place, whole, STEPS - kept)
+    goes_on(place, whole, STEPS - 6)
