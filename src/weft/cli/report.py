@@ -18,6 +18,13 @@ def report(
         float | None,
         typer.Option("--target", help="Test accuracy wanted, e.g. 0.90; else the study's own."),
     ] = None,
+    target_precision: Annotated[
+        float | None,
+        typer.Option(
+            "--target-precision",
+            help="Precision for which a threshold is sought on validation [default: 0.95].",
+        ),
+    ] = None,
     backtest: Annotated[
         bool,
         typer.Option(
@@ -45,12 +52,8 @@ def report(
     ] = False,
 ) -> None:
     """Rebuild page, tables and figures of studies, finished or not; set several side by side."""
-    from weft.errors import ConfigError
-
-    if target is not None and not 0 < target < 1:
-        raise ConfigError(
-            "--target is an accuracy between 0 and 1", found=f"{target:g}", remedy="e.g. 0.90"
-        )
+    o.refuse_no_share("--target", "an accuracy", target)
+    o.refuse_no_share("--target-precision", "a precision", target_precision)
     if backtest:
         from weft.cli.backtest import print_backtests
 
@@ -59,13 +62,15 @@ def report(
     from weft.api import Result
     from weft.cli.harmed import read_or_mend, write_both_or_say, write_or_say
     from weft.cli.outcome import print_result, print_versus
+    from weft.evidence.calibration.threshold import WANTED
     from weft.report import gather, versus
     from weft.report.data_files import results_json
     from weft.study.reread import reread
 
     written: list[Result] = []
     for folder in studies:
-        found = gather(read_or_mend(folder), target, reread(folder, texts), note)
+        view, seen = read_or_mend(folder), reread(folder, texts)
+        found = gather(view, target, seen, note, target_precision or WANTED)
         place = out if out is None or len(studies) == 1 else out / folder.absolute().name
         written.append(Result(folder, files=write_or_say(found, place), gathered=found))
     both, files = None, list[Path]()

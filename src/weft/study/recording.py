@@ -20,7 +20,7 @@ from weft.study.ledger import Ledger
 from weft.study.memory import PeakMemory
 from weft.study.notices import RunDone, Watcher, Working
 from weft.study.plan import STEPPED
-from weft.study.predictions import write_predictions
+from weft.study.predictions import HELD_OUT, write_predictions
 from weft.study.record import EpochRow, Outcome, RunKey
 from weft.study.run_record import Ended, write_run, write_study
 from weft.study.stopping import Stop
@@ -113,15 +113,17 @@ class Recorder:
 
     def _settle(self, event: Settled) -> None:
         assert self._checkpoints is not None
+        due = self._checkpoints.due
         if event.over:
             self._rows.append(self._checkpoints.forget)
             self._commit()
             self._checkpoints.clear()
-        elif self._rows or self._stop.asked or self._checkpoints.due:
-            snapshot = event.snapshot()
-            under_way = {run_id: self._epochs[run_id] for run_id in snapshot.begun}
-            self._rows.append(self._checkpoints.write(snapshot, under_way))
-            self._commit()
+        elif self._rows or self._stop.asked or due.now(epoch_ended=event.epoch_ended):
+            with due.writing():
+                snapshot = event.snapshot()
+                under_way = {run_id: self._epochs[run_id] for run_id in snapshot.begun}
+                self._rows.append(self._checkpoints.write(snapshot, under_way))
+                self._commit()
 
     def _commit(self) -> None:
         with self._ledger.together():
@@ -171,16 +173,17 @@ class Recorder:
         model.mkdir(parents=True, exist_ok=True)
         taken = self._memory.bytes  # before it is saved: that asks for more, and is no part of it
         splits, data = self._splits, self._data
-        calibration = save_calibrated(done, splits.validation.labels, model)
+        judges = splits.validation.labels
+        calibration = save_calibrated(done, judges, model)
         write_predictions(
             place / PREDICTIONS,
             data.label_names,
-            {"validation": splits.validation.labels, "test": splits.test.labels},
-            {"validation": done.validation, "test": done.test},
+            {"validation": judges, "test": splits.test.labels, HELD_OUT: judges},
+            {"validation": done.validation, "test": done.test, HELD_OUT: done.held_out},
         )
         judged = partial(score, positive=data.positive)
         outcome = Outcome(
-            validation=judged(splits.validation.labels, done.validation),
+            validation=judged(judges, done.validation),
             test=judged(splits.test.labels, done.test),
             trainable=done.trainable,
             total=done.total,

@@ -20,7 +20,7 @@ from weft.nn.bank import Bank
 from weft.text.packing import pack
 from weft.text.tokens import Ints, Tokens
 from weft.training.events import EpochEnd, Event, RunBegin, RunEnd, RunFailed, Settled, Stepped
-from weft.training.inference import cross_entropy, logits_of, probabilities
+from weft.training.inference import cross_entropies, cross_entropy, logits_of, probabilities
 from weft.training.outcome import AtOnce, Late
 from weft.training.readings import EVERY
 from weft.training.slots import Job, Judges, Slot
@@ -110,7 +110,7 @@ def train(
                 del slots[slot.index]
                 yield _fail(bank, slot, broken[slot.index], slot.step + 1)
             snapshot = partial(_take, bank, slots, waiting, outcome)
-            yield Settled(not (slots or waiting), snapshot)
+            yield Settled(not (slots or waiting), False, snapshot)
             continue
         apart = settings.exact
         for slot, (why, step) in outcome.move(active).items():
@@ -119,7 +119,8 @@ def train(
         examples = sum(len(batch.labels) for batch in batches)
         yield Stepped(examples, len(active), float(np.mean(fills)), outcome.losses)
 
-        for slot in [slot for slot in active if slot.index in slots and slot.epoch_ended]:
+        at_end = [slot for slot in active if slot.index in slots and slot.epoch_ended]
+        for slot in at_end:
             if not slot.due:
                 slot.next_epoch()
                 continue
@@ -137,7 +138,7 @@ def train(
                 slot.next_epoch()
                 slot.count_anew(time.perf_counter())
         snapshot = partial(_take, bank, slots, waiting, outcome)
-        yield Settled(not (slots or waiting), snapshot)
+        yield Settled(not (slots or waiting), bool(at_end), snapshot)
 
 
 @dataclass(frozen=True)
@@ -227,9 +228,11 @@ def _validate(bank: Bank, slot: Slot, judges: Judges | None) -> EpochEnd:
     judges = slot.job.judges or judges
     assert judges is not None, "a job without judges among runs that share none"
     logits = logits_of(bank, slot.index, judges.validation)
-    loss = cross_entropy(logits, judges.validation_labels, judges.validation_weights)
+    labels, weights = judges.validation_labels, judges.validation_weights
+    loss = cross_entropy(logits, labels, weights)
     state = bank.state(slot.index)
     slot.judge(loss, logits, state)
+    slot.held_out.see(logits, cross_entropies(logits, labels), labels, weights)
     return EpochEnd(
         run_id=slot.job.run_id,
         epoch=slot.epoch,
@@ -237,7 +240,7 @@ def _validate(bank: Bank, slot: Slot, judges: Judges | None) -> EpochEnd:
         train_loss=slot.tally.loss / slot.tally.examples,
         train_accuracy=slot.tally.right / slot.tally.examples,
         validation_loss=loss,
-        validation_accuracy=_accuracy(logits, judges.validation_labels),
+        validation_accuracy=_accuracy(logits, labels),
         learning_rate=slot.learning_rate,
         seconds=time.perf_counter() - slot.judged,
         state=state,
@@ -248,6 +251,7 @@ def _finish(bank: Bank, slot: Slot, judges: Judges | None) -> RunEnd:
     judges = slot.job.judges or judges
     assert judges is not None
     assert slot.best.logits is not None
+    assert slot.held_out.rows is not None
     trained = time.perf_counter() - slot.began
     bank.load_state(slot.index, slot.best.state)
     test = logits_of(bank, slot.index, judges.test)
@@ -258,6 +262,7 @@ def _finish(bank: Bank, slot: Slot, judges: Judges | None) -> RunEnd:
         seconds=time.perf_counter() - slot.began,
         examples_per_second=slot.seen / trained,
         validation=probabilities(slot.best.logits),
+        held_out=probabilities(slot.held_out.rows),
         test=probabilities(test),
         state=slot.best.state,
     )
