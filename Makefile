@@ -56,7 +56,8 @@ browser: $(STAMP) ## Chromium and what drives it, for the tests of pages; withou
 
 faults: $(STAMP) ## studies killed, starved and harmed, then resumed and compared byte for byte
 	$(PYTEST) -m "slow or not slow" tests/faults tests/training/test_broken_step.py \
-	    tests/training/test_snapshot.py tests/methods/test_out_of_sample.py $(ARGS)
+	    tests/training/test_snapshot.py tests/training/test_due.py tests/methods/test_out_of_sample.py \
+	    $(ARGS)
 
 check: $(STAMP) ## lint, format and types
 	$(BIN)/ruff check .

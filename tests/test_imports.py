@@ -62,6 +62,7 @@ LIGHT = {
     "release.claim",
     "release.model_card",
     "study.refit",
+    "study.winner",
     "selection",
     "tracking",
     "cli",

@@ -18,7 +18,8 @@ from weft.data.sources import load
 from weft.study.choice import LEDGER, best_run
 from weft.study.ledger import Ledger
 from weft.study.record import RunKey
-from weft.study.refit import _examples, refit, winner
+from weft.study.refit import Refitted, _examples, refit
+from weft.study.winner import winner
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -28,7 +29,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch, study: Path, method: str) -> list[Ru
     with Ledger(study / LEDGER, readonly=True) as ledger:
         runs = [key for key in ledger.keys() if (key.method, key.size) == (method, 32)]  # noqa: SIM118
         outcome = ledger.outcome(runs[0].run_id)
-    monkeypatch.setattr("weft.study.refit.best_run", lambda _: (runs[0], outcome))
+    monkeypatch.setattr("weft.study.winner.best_run", lambda _: (runs[0], outcome))
     return runs
 
 
@@ -79,7 +80,9 @@ def test_steps_and_penalty_are_those_found(
             if outcome is not None and row.epoch == outcome.best_epoch
         ]
     found = winner(study)
-    made = refit(study, found, Path("m"), lambda _: None)
+    told: list[Refitted] = []
+    refit(study, found, Path("m"), lambda _: None, "typed", told.append)
+    (made,) = told
     if method == "lora":
         assert found.steps == round(median(steps))
         assert made.steps == found.steps

@@ -62,6 +62,11 @@ def test_two_studies_are_set_side_by_side(study: Path) -> None:
     for name in ("comparison.html", "comparison.md"):
         assert f"both/{name}" in said.out
         assert "reviews-tiny" in (Path("both") / name).read_text(encoding="utf-8")
+    here = set(Path().iterdir())
+    said = weft("report", study, "second")
+    assert str(study / "comparison.html") in said.out, "without --out, with the first study"
+    assert (study / "comparison.html").is_file()
+    assert set(Path().iterdir()) == here
 
 
 @pytest.mark.usefixtures("no_figures")

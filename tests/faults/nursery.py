@@ -14,6 +14,8 @@ import resource
 import signal
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,12 @@ def main() -> None:
     import torch
 
     # the modules that a study loads on its way, so that a fork has them
-    import weft.methods
+    import weft.evidence.metrics
+    import weft.methods.calibrated
     import weft.nn.skeleton
+    import weft.release.claim
     import weft.study.recording
+    import weft.study.refit
     import weft.study.standing  # noqa: F401
 
     torch.set_num_threads(1)
@@ -67,16 +72,21 @@ def _study(wanted: dict[str, Any], writable: int, mouth: int) -> int:
     from weft.errors import WeftError
     from weft.study.runner import run_study
 
-    if wanted["limit"]:
+    if wanted.get("limit"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (wanted["limit"], resource.RLIM_INFINITY))
-    if wanted["breaks"]:
+    if wanted.get("breaks"):
         _break(wanted["breaks"])
+    folder = Path(wanted["folder"])
+
+    def tell(_: object) -> None:
+        os.write(writable, b".")
+
     try:
+        if "study" in wanted:
+            refit_described(Path(wanted["study"]), wanted["steps"], folder, tell)
+            return 0
         config = StudyConfig.model_validate(wanted["config"])
-        whole = run_study(
-            config, Path(wanted["folder"]), lambda _: os.write(writable, b".") and None, "typed"
-        )
-        return 0 if whole else 1
+        return 0 if run_study(config, folder, tell, "typed") else 1
     except WeftError as error:
         os.write(mouth, f"{type(error).__name__}: {error}".encode())
         return 2
@@ -85,6 +95,20 @@ def _study(wanted: dict[str, Any], writable: int, mouth: int) -> int:
 
         traceback.print_exc()
         return 3
+
+
+def refit_described(study: Path, steps: int, out: Path, watch: Callable[[object], None]) -> None:
+    """`weft train --from STUDY` without its words, as if the study had found so many steps."""
+    from weft.release import claim
+    from weft.study.refit import Refitted, refit
+    from weft.study.winner import winner
+
+    def describe(made: Refitted) -> None:
+        claim.write(out, claim.of_refit(study, made))
+        watch(made)
+
+    chosen = replace(winner(study), steps=steps)
+    refit(study, chosen, out, watch, "typed", describe)
 
 
 def _break(run: str) -> None:

@@ -64,8 +64,19 @@ class Nursery:
         Args:
             limit: bytes that a file may have.
         """
-        wanted = {"config": config.model_dump(mode="json"), "folder": str(folder)}
-        wanted |= {"events": events, "wait": wait, "breaks": self._breaks, "limit": limit}
+        wanted = {"config": config.model_dump(mode="json"), "breaks": self._breaks}
+        return self._ask(wanted | {"limit": limit}, folder, events, wait)
+
+    def refit(
+        self, study: Path, steps: int, out: Path, events: int | None = None, wait: float = 0.0
+    ) -> dict[str, Any]:
+        """Trains what a study found for so many steps on all labels, and is killed as `run` is."""
+        return self._ask({"study": str(study), "steps": steps}, out, events, wait)
+
+    def _ask(
+        self, wanted: dict[str, Any], folder: Path, events: int | None, wait: float
+    ) -> dict[str, Any]:
+        wanted |= {"folder": str(folder), "events": events, "wait": wait}
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(wanted) + "\n")

@@ -15,12 +15,12 @@ import pytest
 from weft.config import StudyConfig
 from weft.errors import ConfigError, StudyError
 from weft.study import recording
-from weft.study.checkpoints import Checkpoints
 from weft.study.ledger import Ledger
 from weft.study.lock import held
 from weft.study.notices import RunDone, Working
 from weft.study.run_record import write_study
 from weft.study.runner import run_study
+from weft.training.due import Due
 from weft.training.events import EpochEnd, RunFailed, Settled, Stepped
 
 from .compare import assert_same
@@ -171,11 +171,33 @@ def test_another_number_of_slots_waits_for_the_next_bank(
 def test_checkpoints_at_every_step_change_nothing(
     place: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Checkpoints, "due", True)
+    monkeypatch.setattr(Due, "now", lambda *_, **__: True)
     stopped(config(place), tmp_path, Stepped, 14)
     watch = Stopper(Settled, 0, fall)
     run(config(place), tmp_path, watch)
     assert_same(whole, tmp_path)
+
+
+@pytest.mark.parametrize("number", [7, 16])
+def test_an_epoch_that_is_not_judged_is_gone_on_from_too(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Two runs of one and of three steps an epoch, judged after the fourth and the eighth."""
+    recipe = {"epochs": 8, "evaluations": 2, "batch_size": 8, "learning_rate": 5e-3}
+    chosen = config(place, sizes=[8, 24], seeds=1, recipe=recipe)
+    every = Stopper(Settled, 0, fall)
+    assert run(chosen, tmp_path / "whole", every)  # where writing has its share of the time alone
+    monkeypatch.setattr("weft.training.due.SHARE", 1e9)
+    first, second = Stopper(Stepped, number, fall), Stopper(Settled, 0, fall)
+    with pytest.raises(RuntimeError, match="the power went"):
+        run(chosen, tmp_path / "cut", first)
+    assert run(chosen, tmp_path / "cut", second)
+    assert_same(tmp_path / "whole", tmp_path / "cut")
+    steps = [sum(isinstance(e, Stepped) for e in one.events) for one in (every, first, second)]
+    assert steps[1] == number
+    assert steps[1] + steps[2] - steps[0] == 1  # the step under way alone is taken again
+    judged = sum(isinstance(event, EpochEnd) for event in first.events)
+    assert judged < number - 1
 
 
 # Signals
@@ -363,6 +385,23 @@ def test_killed_a_few_times(place: Path, whole: Path, tmp_path: Path) -> None:
     assert [own["code"] for own in tries].count(-9) >= 4, tries
     assert tries[-1]["code"] == 0
     assert_same(whole, tmp_path)
+
+
+@pytest.mark.slow
+def test_killed_at_fifty_moments(place: Path, tmp_path: Path) -> None:
+    """Fifty studies of six runs in a bank of three, each killed once and gone on with."""
+    recipe = {"epochs": 3, "batch_size": 8, "patience": 1, "learning_rate": 5e-3}
+    chosen, random = config(place, sizes=[8, 16, 24], recipe=recipe), np.random.default_rng(5)
+    kills = 0
+    with nursery() as forks:
+        whole = forks.run(chosen, tmp_path / "whole")
+        for number in range(50):
+            events, wait = int(random.integers(0, whole["events"])), float(random.uniform(0, 0.02))
+            kills += forks.run(chosen, tmp_path / str(number), events, wait)["code"] == -9
+            assert forks.run(chosen, tmp_path / str(number))["code"] == 0
+            assert_same(tmp_path / "whole", tmp_path / str(number))
+    print(json.dumps({"studies": 50, "kills": kills, "events": whole["events"]}))
+    assert kills >= 45
 
 
 @pytest.fixture(scope="module")

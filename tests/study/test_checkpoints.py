@@ -10,7 +10,7 @@ import torch
 
 from weft.errors import StudyError
 from weft.study import checkpoints as module
-from weft.study.checkpoints import FACT, INTERVAL, Checkpoints
+from weft.study.checkpoints import FACT, Checkpoints
 from weft.study.ledger import Ledger
 from weft.training.snapshot import Snapshot
 
@@ -137,17 +137,6 @@ def test_another_machine_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) 
     assert place.read() == 1
     assert "with threads" in place.said[0]
     assert "last bits" in place.said[0]
-
-
-def test_when_one_is_due(tmp_path: Path) -> None:
-    now = [0.0]
-    with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        own = Checkpoints(tmp_path, "lora", ledger, clock=lambda: now[0])
-        assert not own.due
-        now[0] = INTERVAL
-        assert own.due
-        own.write(snapshot(1), {})
-        assert not own.due
 
 
 def test_methods_do_not_disturb_each_other(place: Place, tmp_path: Path) -> None:

@@ -147,7 +147,8 @@ def print_versus(found: Versus, files: list[Path]) -> None:
     for name, why in zip(found.names, found.apart, strict=True):
         if why:
             console.print(f"  {name} is not paired with {found.names[0]}: {why}.", markup=False)
-    console.print("\n[bold]The comparison[/]")
+    if files:
+        console.print("\n[bold]The comparison[/]")
     for path in files:
         console.print(f"  {path.absolute()}", markup=False)
 

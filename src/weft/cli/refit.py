@@ -29,17 +29,19 @@ def refit_and_print(
     Raises:
         ConfigError: a setting is given that the study decides.
         StudyError: data or backbone are not those of the study.
-        TrainingError: it was interrupted, or its loss is no number any more.
+        TrainingError: its loss is no number any more.
     """
     from weft.cli.progress import Progress
     from weft.cli.tenths import Tenths
-    from weft.errors import ConfigError, TrainingError
+    from weft.errors import ConfigError
     from weft.export import card
     from weft.release import claim as claims
     from weft.release import model_card
     from weft.study.faults import validated
-    from weft.study.refit import refit, winner
+    from weft.study.refit import Refitted, refit
+    from weft.study.runner import typed_command
     from weft.study.trees import flat, merged
+    from weft.study.winner import winner
 
     odd = [
         name
@@ -56,22 +58,22 @@ def refit_and_print(
     chosen = winner(study)
     config = validated(merged(chosen.config.model_dump(), places))
     chosen = chosen.at(config)
-    try:
-        with Progress(quiet=quiet, as_json=as_json) as progress:
-            made = refit(study, chosen, out, Tenths(progress))
-    except KeyboardInterrupt as stop:
-        raise TrainingError(
-            "interrupted before its end: nothing of this training is kept",
-            remedy="the same command begins it anew",
-        ) from stop
-    claim = claims.of_refit(study, made)
-    claims.write(out, claim)
-    described = model_card.Described(out.resolve().name, card.read(out), claim, None)
-    model_card.write(out, described)
+    said: list[claims.Claim] = []
+
+    def describe(made: Refitted) -> None:
+        claim = claims.of_refit(study, made)
+        claims.write(out, claim)
+        described = model_card.Described(out.resolve().name, card.read(out), claim, None)
+        model_card.write(out, described)
+        said.append(claim)
+
+    with Progress(quiet=quiet, as_json=as_json) as progress:
+        refit(study, chosen, out, Tenths(progress), typed_command(), describe)
+    (claim,) = said
     if as_json:
         print(claim.model_dump_json(indent=2))
         return
-    for said in claim.sentences:
-        print(said)
+    for sentence in claim.sentences:
+        print(sentence)
     print(f"model     {out}  (README.md is its card)")
     print(f'next      weft predict {out} "your own sentence"')

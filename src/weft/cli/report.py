@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from weft.cli import options as o
+from weft.cli.cycles import seldom_collected
 
 
+@seldom_collected()
 def report(
     studies: Annotated[list[Path], typer.Argument(help="One study's folder, or several.")],
     target: Annotated[
@@ -40,8 +42,9 @@ def report(
         typer.Option(
             "--out",
             "-o",
-            help="Write there, not into the study's folder, which may be read-only; of several "
-            "studies, also the page that sets them side by side, which else comes here.",
+            help="Write there, not into the study's folder, which may be read-only. Of several "
+            "studies: each into a folder of its own, beside the page that sets them side by side, "
+            "which else goes into the first one's folder.",
         ),
     ] = None,
     json: Annotated[
@@ -57,10 +60,10 @@ def report(
         print_backtests(studies, as_json=json)
         return
     from weft.api import Result
-    from weft.cli.harmed import read_or_mend, write_or_say
+    from weft.cli.harmed import read_or_mend, write_both_or_say, write_or_say
     from weft.cli.outcome import print_result, print_versus
     from weft.evidence.calibration.threshold import WANTED
-    from weft.report import gather, versus, write_versus
+    from weft.report import gather, versus
     from weft.report.data_files import results_json
     from weft.study.reread import reread
 
@@ -73,7 +76,7 @@ def report(
     both, files = None, list[Path]()
     if len(written) > 1:
         both = versus([result.gathered for result in written])
-        files = write_versus(both, out or Path())
+        files = write_both_or_say(both, out)
     if json:
         results = [results_json(one.gathered) for one in written]
         print(results[0] if len(results) == 1 else f"[{','.join(results)}]\n", end="")

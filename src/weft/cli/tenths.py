@@ -18,7 +18,7 @@ class Tenths:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._steps = self._taken = 0
-        self._began = time.perf_counter()
+        self._began: float | None = None
 
     def __call__(self, event: object) -> None:
         """Takes note of one event."""
@@ -27,14 +27,14 @@ class Tenths:
         self._progress(event)
         match event:
             case Begun():
-                self._steps = sum(event.last.values())
+                self._steps, self._taken = sum(event.last.values()), sum(event.steps.values())
             case Stepped():
                 self._step(event)
             case _:
                 pass
 
     def _step(self, event: Stepped) -> None:
-        if self._taken == 0:
+        if self._began is None:
             self._began = time.perf_counter()  # what came before was loading
         before = self._taken * 10 // self._steps
         self._taken += 1

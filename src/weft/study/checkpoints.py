@@ -19,12 +19,11 @@ from weft.study.ledger import Ledger
 from weft.study.record import EpochRow
 from weft.study.run_record import epochs_as_words
 from weft.training.checkpoint import digest_of, load_snapshot, save_snapshot
+from weft.training.due import Due
 from weft.training.durable import sync
 from weft.training.snapshot import Snapshot
 
 FACT = "checkpoints"
-INTERVAL = 60.0
-"""Seconds after which a checkpoint is due, whatever happened since."""
 
 
 class Checkpoints:
@@ -46,14 +45,9 @@ class Checkpoints:
     ) -> None:
         self._newest = folder / "runs" / f".bank-{method}.safetensors"
         self._older = folder / "runs" / f".bank-{method}.previous.safetensors"
-        self._method, self._ledger, self._clock = method, ledger, clock
-        self._written = clock()
+        self._method, self._ledger = method, ledger
+        self.due = Due(clock)
         self._lies: str | None = None  # sha256 of the newest file, where this process wrote it
-
-    @property
-    def due(self) -> bool:
-        """Whether the last one is a minute old."""
-        return self._clock() - self._written >= INTERVAL
 
     def write(self, snapshot: Snapshot, epochs: Mapping[str, list[EpochRow]]) -> Callable[[], None]:
         """Puts a snapshot on the disk.
@@ -81,7 +75,7 @@ class Checkpoints:
                 remedy="free some disk space, or make the folder writable; the same command then "
                 "goes on from the checkpoint before",
             ) from error
-        self._written, self._lies = self._clock(), digest
+        self._lies = digest
         return lambda: self._name([digest, *known[:1]])
 
     def latest(self, say: Callable[[str], None]) -> Snapshot | None:

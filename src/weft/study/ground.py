@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from weft.nn.source import Source
 
 CONFIG = "study.toml"
+ORIGIN = "origin"
+"""The fact that says what the run follows from where it is given, not planned."""
 
 
 def begun(folder: Path) -> bool:
@@ -67,7 +69,8 @@ def same_settings(
 
 
 def same_ground(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
-    """Holds the hashes of data and backbone against those that the study began with.
+    """Holds the hashes of data and backbone, and what a run that is given follows from, against
+    those that the study began with.
 
     Raises:
         StudyError: one differs.
@@ -83,6 +86,15 @@ def same_ground(before: dict[str, Any], now: dict[str, Any], folder: Path) -> No
                 found=f"sha256 {_short(new)}; there {_short(old)}",
                 remedy="put the old ones back, or begin another study with --out",
             )
+    there, here = before.get(ORIGIN), now.get(ORIGIN)
+    if there is not None and here is not None and there != here:
+        odd = [key for key in here if here[key] != there.get(key)]
+        raise StudyError(
+            f"the training that was stopped in {folder} follows from something else",
+            found="; ".join(f"{key}: {there.get(key)} there, {here[key]} now" for key in odd),
+            remedy="give another folder with --out, or put the study back as it was, or delete "
+            f"{folder} to begin anew",
+        )
 
 
 def changed_since(settings: DataSettings, hashes: dict[str, str]) -> list[str]:

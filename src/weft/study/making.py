@@ -14,7 +14,7 @@ from weft.study import starved
 from weft.study.ledger import Ledger
 from weft.study.memory import PeakMemory
 from weft.study.notices import Opened, Watcher, Working
-from weft.study.plan import STEPPED
+from weft.study.plan import STEPPED, Given
 from weft.study.record import RunKey
 from weft.study.stopping import Stop
 from weft.study.variants import config_of, variants
@@ -34,21 +34,23 @@ class Making:
     watch: Watcher
     fill: dict[str, tuple[int, float]]
     """By method, steps taken so far and how full their strips were on average."""
+    given: Given | None = None
 
     def make(self, method: str, runs: Sequence[Run], made: Sequence[Run]) -> None:
         """From the start, in one bank; `made` are the others that would share it."""
         from weft.methods.base import Before
 
-        self.watch(Working(f"{method}: {len(runs)} runs{self._which(runs)}"))
+        if self.given is None:
+            self.watch(Working(f"{method}: {_runs(len(runs))}{self._which(runs)}"))
         slots = starved.slots_for(self.ledger.facts(), method, self.materials.config.bank.slots)
-        self._make(method, runs, Before(made=[_item(run) for run in made], slots=slots))
+        self._make(method, runs, Before(made=[self._item(run) for run in made], slots=slots))
 
     def go_on(self, method: str, snapshot: Any) -> None:
         """From where the snapshot stands; its runs may be more than the command asks for."""
         from weft.methods.base import Before
 
         here, waiting = len(snapshot.begun), len(snapshot.waiting)
-        self.watch(Working(f"{method}: goes on in the middle of {here} runs, {waiting} waiting"))
+        self.watch(Working(f"{method}: goes on in the middle of {_runs(here)}, {waiting} waiting"))
         self._make(method, self._runs_of(snapshot), Before(snapshot=snapshot))
 
     def _runs_of(self, snapshot: Any) -> list[Run]:
@@ -91,7 +93,7 @@ class Making:
                     self.watch,
                 )
                 work = make(method, self.materials.of(runs[0][1]))
-                for event in work.run([_item(run) for run in runs], before):
+                for event in work.run([self._item(run) for run in runs], before):
                     recorder.take(event)
                 if recorder.fill is not None:
                     self._add(method, *recorder.fill)
@@ -134,9 +136,13 @@ class Making:
             return runs, replace(before, slots=max(1, had // 2))
         return self._runs_of(snapshot), replace(before, snapshot=snapshot)
 
+    def _item(self, run: Run) -> Any:
+        from weft.methods.base import Item
 
-def _item(run: Run) -> Any:
-    from weft.methods.base import Item
+        key, config = run
+        found = None if self.given is None else self.given.found
+        return Item(key.run_id, key.size, key.seed, config, found)
 
-    key, config = run
-    return Item(key.run_id, key.size, key.seed, config)
+
+def _runs(count: int) -> str:
+    return f"{count} run{'s' * (count != 1)}"

@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from weft.config import Settings, StudyConfig
 from weft.data.splits import Splits
 from weft.study.record import RunKey
 from weft.study.variants import variants
+
+if TYPE_CHECKING:
+    from weft.methods.base import Found
 
 STEPPED = ("lora", "bitfit", "full")
 """The methods that train by steps, epoch by epoch."""
@@ -18,6 +22,21 @@ ORDER = ("tfidf", "probe", *STEPPED)
 """In which methods are run: the quick ones show early what the others have to beat."""
 _AS_BEFORE = (("min_steps", 0), ("evaluations", 20), ("validation", "random"))
 """Settings that are younger than run ids, at the value that leaves a run as it was."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """The one run of a folder in which nothing is left to plan: another study found its recipe."""
+
+    key: RunKey
+    found: Found
+    origin: Mapping[str, Any]
+    """JSON: what it follows from. A run that follows from something else is another one."""
+
+    @property
+    def last(self) -> dict[str, int]:
+        """Its steps, by its id; empty where its method takes none."""
+        return {} if self.found.length is None else {self.key.run_id: self.found.length.steps}
 
 
 def plan(config: StudyConfig, splits: Splits, identity: Mapping[str, str]) -> list[RunKey]:

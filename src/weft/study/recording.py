@@ -113,15 +113,17 @@ class Recorder:
 
     def _settle(self, event: Settled) -> None:
         assert self._checkpoints is not None
+        due = self._checkpoints.due
         if event.over:
             self._rows.append(self._checkpoints.forget)
             self._commit()
             self._checkpoints.clear()
-        elif self._rows or self._stop.asked or self._checkpoints.due:
-            snapshot = event.snapshot()
-            under_way = {run_id: self._epochs[run_id] for run_id in snapshot.begun}
-            self._rows.append(self._checkpoints.write(snapshot, under_way))
-            self._commit()
+        elif self._rows or self._stop.asked or due.now(epoch_ended=event.epoch_ended):
+            with due.writing():
+                snapshot = event.snapshot()
+                under_way = {run_id: self._epochs[run_id] for run_id in snapshot.begun}
+                self._rows.append(self._checkpoints.write(snapshot, under_way))
+                self._commit()
 
     def _commit(self) -> None:
         with self._ledger.together():

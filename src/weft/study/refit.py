@@ -7,51 +7,39 @@ with steps counted rather than passes.
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from statistics import median, median_low
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weft.config import StudyConfig
 from weft.data.examples import Examples, LabelledText
+from weft.data.sources import load
+from weft.data.splits import split
 from weft.errors import AdapterError, StudyError, TrainingError
 from weft.export import card
-from weft.study.choice import LEDGER, MODEL, best_run
-from weft.study.facts import facts_of_backbone
-from weft.study.ground import same_ground, settings_of
+from weft.study.choice import LEDGER, MODEL
+from weft.study.ground import same_ground
 from weft.study.ledger import Ledger
-from weft.study.notices import Begun, Opened, Watcher, Working
-from weft.study.plan import STEPPED
-from weft.study.record import Outcome, RunKey
-from weft.study.runner import open_data
-from weft.study.variants import config_of
+from weft.study.lock import FILE, held
+from weft.study.notices import Opened, RunDone, Watcher, Working
+from weft.study.plan import Given
+from weft.study.predictions import read_probabilities
+from weft.study.record import RunKey
+from weft.study.room import room
+from weft.study.run_record import STUDY
+from weft.study.runner import carry_out
+from weft.study.winner import Winner, found_by
+from weft.training.durable import sync_tree
 
-if TYPE_CHECKING:
-    from weft.methods.base import Found
-
-
-@dataclass(frozen=True)
-class Winner:
-    """What a study's validation chose."""
-
-    key: RunKey
-    """The run that stands for it: of its seeds the one with the lowest validation loss."""
-    config: StudyConfig
-    """Its settings, and no grid."""
-    seeds: int
-    """Runs of these settings at this size, one a seed."""
-    steps: int | None
-    """Optimiser steps of the epoch that validation chose, the median over the seeds; None: the
-    method takes none."""
-    c: float | None
-    """The inverse strength of the penalty, the (lower) median over the seeds."""
-
-    def at(self, config: StudyConfig) -> Winner:
-        """With the places of data and encoder that a configuration names."""
-        return replace(self, config=config)
+WORK = ".refit"
+"""Folder of the training inside that of the model."""
 
 
 @dataclass(frozen=True)
@@ -68,113 +56,138 @@ class Refitted:
     test: NDArray[np.float64]  # (B, C) probabilities
 
 
-def winner(folder: Path) -> Winner:
-    """The recipe that validation chooses in a study, and how long it trained.
-
-    Raises:
-        StudyError: the folder holds no study, or no finished run.
-    """
-    key, _ = best_run(folder)
-    config = settings_of(folder)
-    if config is None:
-        raise StudyError(
-            f"the study in {folder} does not say its settings: study.toml is missing",
-            remedy="restore the file from a copy, or run the study anew",
-        )
-    with Ledger(folder / LEDGER, readonly=True) as ledger:
-        rivals = [
-            (other, outcome)
-            for other in ledger.keys()  # noqa: SIM118 (a ledger is no dict)
-            if (other.method, other.variant, other.size) == (key.method, key.variant, key.size)
-            and (outcome := ledger.outcome(other.run_id)) is not None
-        ]
-        steps = [_steps(ledger, run, outcome) for run, outcome in rivals]
-    penalties = [outcome.extra["C"] for _, outcome in rivals if "C" in outcome.extra]
-    return Winner(
-        key=key,
-        config=config_of(config, key),
-        seeds=len(rivals),
-        steps=round(median(steps)) if key.method in STEPPED else None,
-        c=float(median_low(penalties)) if penalties else None,
-    )
-
-
-def refit(study: Path, chosen: Winner, out: Path, watch: Watcher) -> Refitted:
+def refit(
+    study: Path,
+    chosen: Winner,
+    out: Path,
+    watch: Watcher,
+    command: str,
+    describe: Callable[[Refitted], None],
+) -> None:
     """Trains the winner's recipe on all labels and saves the model with the study's temperature.
+
+    Until the model is made and described, the training is a study of one run in a folder of its
+    own inside the model's: so it goes on where it was stopped.
 
     Args:
         study: its folder.
         chosen: with the place of its data and of its backbone, where these have moved.
         out: of the model; made where it is not there.
         watch: told what happens.
+        command: what the user typed, for the record.
+        describe: writes beside the model what is said of it.
 
     Raises:
-        StudyError: data or backbone are not those of the study.
+        StudyError: data or backbone are not those of the study; what was stopped in this place
+            follows from something else; or another process is at it.
         TrainingError: the loss is no number any more.
+        KeyboardInterrupt: the user asked to stop, and what there is to go on from is kept.
     """
-    from weft.methods import Materials, make
-    from weft.methods.base import Done, Item
     from weft.nn.source import find
-    from weft.training.events import EpochEnd, RunFailed
+    from weft.study.recording import PREDICTIONS
 
-    config, key = chosen.config, chosen.key
-    opened = open_data(config)
-    every = _all_labels(opened.data)
-    splits = replace(opened.splits, pool=every, available=len(every), sizes=(len(every),), notes=())
-    source = None if key.method == "tfidf" else find(config.backbone)
-    now: dict[str, Any] = {"data": {"hashes": opened.data.hashes}}
+    data = load(chosen.config.data)
+    source = None if chosen.key.method == "tfidf" else find(chosen.config.backbone)
+    now: dict[str, Any] = {"data": {"hashes": data.hashes}}
     if source is not None:
-        now["backbone"] = facts_of_backbone(config, source)
+        now["backbone"] = {"sha256": source.sha256}
     with Ledger(study / LEDGER, readonly=True) as ledger:
         same_ground(ledger.facts(), now, study)
-    found = _found(chosen)
-    watch(Opened(config, opened.data, splits))
-    own = RunKey("all-labels", key.method, len(every), 0)
-    steps = None if found.length is None else found.length.steps
-    seen = None if steps is None else _examples(steps, len(every), config.recipe.batch_size)
-    watch(Begun([own], [own], now, last={} if steps is None else {own.run_id: steps}))
-    length = "" if steps is None else f"; {steps:,} steps as found, {seen:,} examples"
-    watch(Working(f"{key.name}: from all {len(every):,} labels{length}; nothing selects"))
-    materials = Materials(config, splits, opened.data.label_names, opened.data.positive, source)
-    item = Item(own.run_id, own.size, own.seed, config, found)
-    done: Done | None = None
-    for event in make(key.method, materials).run([item]):
-        if isinstance(event, RunFailed):
-            raise TrainingError(event.reason, remedy="run the study with a lower learning rate")
-        if not isinstance(event, EpochEnd):  # which tells a validation score that is none
-            watch(event)
-        if isinstance(event, Done):
-            done = event
-            out.mkdir(parents=True, exist_ok=True)
-            for name in card.MODEL_FILES:  # of what lay there, which may be another method's
-                (out / name).unlink(missing_ok=True)
-            event.save(out)
-    assert done is not None
-    temperature = _temperature(study / "runs" / key.run_id / MODEL, key.run_id)
-    card.write(out, card.read(out).model_copy(update={"calibration": temperature}))
-    return Refitted(chosen, opened.data, len(every), steps, seen, done.test)
+    opened = _opened(chosen.config, chosen.key.method, data)
+    temperature = _temperature(study / "runs" / chosen.key.run_id / MODEL, chosen.key.run_id)
+    with room(out, opened), _place(out, command) as folder:
+        given = _given(chosen, len(opened.splits.pool))
+        steps, seen = _length(given, chosen)
+        watch(opened)
+        length = "" if steps is None else f"; {steps:,} steps as found, {seen:,} examples"
+        every = f"{chosen.key.name}: from all {given.key.size:,} labels"
+        watch(Working(f"{every}{length}; nothing selects"))
+        told = partial(_pass_on, watch)
+        if not carry_out(opened, source, folder, told, command, given):
+            with Ledger(folder / LEDGER, readonly=True) as ledger:
+                (why,) = cast("Any", ledger.runs())["error"]
+            _clear(folder)
+            raise TrainingError(why, remedy="run the study with a lower learning rate")
+        place = folder / "runs" / given.key.run_id
+        _put_model(place / MODEL, temperature, out)
+        test = read_probabilities(place / PREDICTIONS)["test"].probabilities
+        describe(Refitted(chosen, data, given.key.size, steps, seen, test))
+        sync_tree(out)
+        _clear(folder)
 
 
-def _found(chosen: Winner) -> Found:
-    """Steps and learning rates as found, whatever part of a pass over all labels that is."""
-    from weft.methods.base import Found
-    from weft.training.slots import Length
+def _opened(config: StudyConfig, method: str, data: LabelledText) -> Opened:
+    """The data as the study opened them, but all labels train, those that selected among them."""
+    every = _all_labels(data)
+    splits = split(data, config.data, config.sizes)
+    splits = replace(splits, pool=every, available=len(every), sizes=(len(every),), notes=())
+    alone: dict[str, Any] = {"methods": (method,), "sizes": splits.sizes, "seeds": 1}
+    return Opened(config.model_copy(update=alone | {"seeds_at": {}, "grid": {}}), data, splits)
 
-    if chosen.steps is None:
-        return Found(c=chosen.c)
-    horizon = chosen.config.recipe.steps_at(chosen.key.size)
-    return Found(Length(chosen.steps, max(horizon, chosen.steps)))
+
+def _given(chosen: Winner, labels: int) -> Given:
+    """The one run there is, and what it follows from."""
+    found = found_by(chosen)
+    length = found.length
+    origin = {"run": chosen.key.run_id, "C": found.c}
+    if length is not None:
+        origin |= {"steps": length.steps, "horizon": length.horizon}
+    return Given(RunKey("all-labels", chosen.key.method, labels, 0), found, origin)
+
+
+def _length(given: Given, chosen: Winner) -> tuple[int | None, int | None]:
+    """Steps and examples, where the method takes steps."""
+    length = given.found.length
+    if length is None:
+        return None, None
+    return length.steps, _examples(length.steps, given.key.size, chosen.config.recipe.batch_size)
+
+
+def _pass_on(watch: Watcher, event: object) -> None:
+    """All but what tells a validation score, which is none here; a failure is raised instead."""
+    from weft.training.events import EpochEnd, RunFailed
+
+    if not isinstance(event, EpochEnd | RunDone | RunFailed):
+        watch(event)
+
+
+@contextmanager
+def _place(out: Path, command: str) -> Generator[Path]:
+    """The folder of the training, held; gone where it holds nothing in the end."""
+    made = [place for place in (out, *out.parents) if not place.exists()]
+    try:
+        with held(out / WORK, command):
+            yield out / WORK
+    finally:
+        for empty in (out / WORK, *made):
+            with suppress(OSError):  # it holds something, or went with the lock
+                empty.rmdir()
+
+
+def _clear(folder: Path) -> None:
+    """Empties the training's folder: first of what says that something was begun in it."""
+    for name in (f"runs/{STUDY}", LEDGER):
+        (folder / name).unlink(missing_ok=True)
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != FILE:  # which goes with the lock
+            path.unlink()
+
+
+def _put_model(model: Path, temperature: card.CalibrationCard | None, out: Path) -> None:
+    """The model that was trained, with another temperature, in the place of what lay there."""
+    for name in card.MODEL_FILES:  # of what lay there, which may be another method's
+        (out / name).unlink(missing_ok=True)
+    own = card.read(model).model_copy(update={"calibration": temperature})
+    shutil.copytree(model, out, ignore=shutil.ignore_patterns(card.FILE), dirs_exist_ok=True)
+    card.write(out, own)  # the last: without it there is no model
 
 
 def _examples(steps: int, labels: int, batch_size: int) -> int:
     """That so many steps train on; a pass's last batch may be smaller."""
     passes, rest = divmod(steps, -(-labels // batch_size))
     return passes * labels + min(rest * batch_size, labels)
-
-
-def _steps(ledger: Ledger, key: RunKey, outcome: Outcome) -> int:
-    """Optimiser steps until the end of the epoch that validation chose."""
-    return next((r.step for r in ledger.epochs(key.run_id) if r.epoch == outcome.best_epoch), 0)
 
 
 def _all_labels(data: LabelledText) -> Examples:

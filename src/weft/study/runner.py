@@ -16,6 +16,7 @@ from weft.study.choice import LEDGER
 from weft.study.facts import facts_of, facts_of_backbone, together
 from weft.study.ground import (
     CONFIG,
+    ORIGIN,
     begun,
     changed_since,
     encoder_fits,
@@ -28,7 +29,7 @@ from weft.study.ledger import Ledger
 from weft.study.lock import held
 from weft.study.making import Making
 from weft.study.notices import Begun, Opened, Watcher, Working
-from weft.study.plan import ORDER, plan
+from weft.study.plan import ORDER, Given, plan
 from weft.study.presets import to_toml
 from weft.study.rebuilt import mend
 from weft.study.record import Status
@@ -70,11 +71,28 @@ def run_study(config: StudyConfig, folder: Path, watch: Watcher, command: str) -
     # beside the imports that follow: hashing half a gigabyte leaves Python free meanwhile
     Thread(target=_hash, args=(source,), daemon=True).start()
     with room(folder, opened), held(folder, command):
-        mend(folder, lambda what: watch(Working(what)))
-        return _run(opened, source, folder, watch, command)
+        return carry_out(opened, source, folder, watch, command)
 
 
-def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str) -> bool:
+def carry_out(
+    opened: Opened,
+    source: Any,
+    folder: Path,
+    watch: Watcher,
+    command: str,
+    given: Given | None = None,
+) -> bool:
+    """`run_study` on data that are read, in a folder that this process holds.
+
+    Args:
+        opened: with the configuration.
+        source: the encoder's files; None: no method needs any.
+        folder: of the study.
+        watch: told what happens.
+        command: what the user typed, for the record.
+        given: the one run to be made; None: those that the configuration plans.
+    """
+    mend(folder, lambda what: watch(Working(what)))
     from weft.methods import Materials
     from weft.nn.backbone import choose_precision
     from weft.study.standing import after_kills, drop_later_files, go_back
@@ -95,7 +113,9 @@ def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str
     if source is not None:
         identity["backbone"] = source.sha256
         facts["backbone"] = facts_of_backbone(config, source)
-    keys = plan(config, opened.splits, identity)
+    if given is not None:
+        facts[ORIGIN] = given.origin
+    keys = plan(config, opened.splits, identity) if given is None else [given.key]
     with Ledger(folder / LEDGER) as ledger:
         known = ledger.facts() if went_on else {}
         same_ground(known, facts, folder)
@@ -128,10 +148,11 @@ def _run(opened: Opened, source: Any, folder: Path, watch: Watcher, command: str
         held_too = {run for snapshot in stand.values() for run in snapshot.waiting} | set(taken)
         held_too -= {key.run_id for key in keys}
         besides = [key for key in ledger.keys() if key.run_id in held_too]  # noqa: SIM118
-        watch(Begun(keys, waiting, facts, taken, besides))
+        last = {} if given is None else given.last
+        watch(Begun(keys, waiting, facts, taken, besides, last))
         data = opened.data
         materials = Materials(config, opened.splits, data.label_names, data.positive, source)
-        making = Making(opened, materials, ledger, folder, watch, {})
+        making = Making(opened, materials, ledger, folder, watch, {}, given)
         for method in sorted(set(config.methods), key=ORDER.index):
             snapshot = stand.pop(method, None)
             resumed = set[str]()

@@ -80,6 +80,7 @@ class Settled:
     """A step and all that it brought are told: from here training can go on another day."""
 
     over: bool  # no run is left
+    epoch_ended: bool  # of a run at least, judged or not
     snapshot: Callable[[], Snapshot]
     """Takes the bank's whole state; to be called before the next event is asked for."""
 

@@ -9,12 +9,11 @@ from pathlib import Path
 from torch import Tensor
 
 from weft.training.checkpoint import digest_of, load_snapshot, save_snapshot
+from weft.training.due import Due
 from weft.training.durable import sync
 from weft.training.events import Settled
 from weft.training.snapshot import Snapshot
 
-INTERVAL = 60.0
-"""Seconds after which the state is written again."""
 _ENDED = "ended/"
 
 
@@ -33,8 +32,7 @@ class Kept:
         asked: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._folder, self._asked, self._clock = folder, asked, clock
-        self._written = clock()
+        self._folder, self._asked, self._due = folder, asked, Due(clock)
 
     def load(self) -> tuple[Snapshot | None, dict[str, dict[str, Tensor]]]:
         """The newest state that is sound, None where there is none; ended runs' weights by run."""
@@ -61,8 +59,9 @@ class Kept:
         """
         if event.over:
             return
-        if self._asked() or self._clock() - self._written >= INTERVAL:
-            self._write(event.snapshot(), ended)
+        if self._asked() or self._due.now(epoch_ended=event.epoch_ended):
+            with self._due.writing():
+                self._write(event.snapshot(), ended)
         if self._asked():
             raise KeyboardInterrupt
 
@@ -83,7 +82,6 @@ class Kept:
         sync(self._folder)
         for old in before[:-1]:  # the one before this stays
             old.unlink()
-        self._written = self._clock()
 
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob("*-*.safetensors"))

@@ -110,7 +110,7 @@ def train(
                 del slots[slot.index]
                 yield _fail(bank, slot, broken[slot.index], slot.step + 1)
             snapshot = partial(_take, bank, slots, waiting, outcome)
-            yield Settled(not (slots or waiting), snapshot)
+            yield Settled(not (slots or waiting), False, snapshot)
             continue
         apart = settings.exact
         for slot, (why, step) in outcome.move(active).items():
@@ -119,7 +119,8 @@ def train(
         examples = sum(len(batch.labels) for batch in batches)
         yield Stepped(examples, len(active), float(np.mean(fills)), outcome.losses)
 
-        for slot in [slot for slot in active if slot.index in slots and slot.epoch_ended]:
+        at_end = [slot for slot in active if slot.index in slots and slot.epoch_ended]
+        for slot in at_end:
             if not slot.due:
                 slot.next_epoch()
                 continue
@@ -137,7 +138,7 @@ def train(
                 slot.next_epoch()
                 slot.count_anew(time.perf_counter())
         snapshot = partial(_take, bank, slots, waiting, outcome)
-        yield Settled(not (slots or waiting), snapshot)
+        yield Settled(not (slots or waiting), bool(at_end), snapshot)
 
 
 @dataclass(frozen=True)
