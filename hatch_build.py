@@ -21,7 +21,6 @@ SOURCES = (
     "layer.h",
     "kernels.cpp",
     "tiles.h",
-    "tiles.cpp",
     "tiles_attention.cpp",
 )
 # -ffp-contract=fast lets a product and a sum be one instruction; NaN and infinity stay what they

@@ -36,6 +36,14 @@ def fitted(encoder: str) -> dict[str, weft.Classifier]:
     }
 
 
+def test_what_did_not_converge_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sklearn.exceptions import ConvergenceWarning
+
+    monkeypatch.setattr("weft.methods.logistic.ITERATIONS", 1)
+    with pytest.warns(ConvergenceWarning, match="did not converge at C="):
+        weft.Classifier(method="tfidf").fit(TEXTS, LABELS)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_probabilities_are_a_row_a_text_and_sum_to_one(
     fitted: dict[str, weft.Classifier], method: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import warnings
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from sklearn.base import (  # pyright: ignore[reportMissingTypeStubs]  (it ships
     ClassifierMixin,
 )
 from sklearn.exceptions import (  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
+    ConvergenceWarning,
     NotFittedError,
 )
 
@@ -159,6 +161,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
                     else "lower learning_rate",
                 )
             if isinstance(event, Done):
+                _warn_unconverged(event.extra)
                 save_calibrated(event, splits.validation.labels, folder)
         manners.write(folder, ready.classes, self._parameters())
         self._model = _Model(ready.classes, folder)
@@ -342,6 +345,15 @@ class Classifier(ClassifierMixin, BaseEstimator):
 
             model.predictor = load_predictor(self._at_rest())
         return model.predictor
+
+
+def _warn_unconverged(extra: Mapping[str, Any]) -> None:
+    if extra.get("converged") is False:
+        warnings.warn(
+            f"the logistic regression did not converge at C={extra['C']:g}, which validation chose",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
 
 
 def load(name: str | Path, backbone: str | None = None) -> Classifier:

@@ -62,6 +62,11 @@ def test_two_studies_are_set_side_by_side(study: Path) -> None:
     for name in ("comparison.html", "comparison.md"):
         assert f"both/{name}" in said.out
         assert "reviews-tiny" in (Path("both") / name).read_text(encoding="utf-8")
+    here = set(Path().iterdir())
+    said = weft("report", study, "second")
+    assert str(study / "comparison.html") in said.out, "without --out, with the first study"
+    assert (study / "comparison.html").is_file()
+    assert set(Path().iterdir()) == here
 
 
 @pytest.mark.usefixtures("no_figures")
@@ -76,6 +81,25 @@ def test_texts_are_read_again_or_left_out(study: Path) -> None:
     assert weft("report", study).code == 0
     assert "reviews.csv" in page.read_text(encoding="utf-8").partition('id="errors"')[2]
     assert "Conflicting labels" in page.read_text(encoding="utf-8"), "the check is kept"
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_the_wanted_precision_is_the_users(study: Path) -> None:
+    threshold = json.loads(weft("report", study, "--json").out)["threshold"]
+    assert threshold["wanted"] == 0.95
+    said = weft("report", study, "--target-precision", "0.5")
+    assert said.code == 0, said.err
+    kept = json.loads((study / "results.json").read_text(encoding="utf-8"))["threshold"]
+    assert kept["wanted"] == 0.5
+    words = (study / "results.md").read_text(encoding="utf-8")
+    assert "with a precision of 50 %" in words
+    if kept["value"] is not None:  # what the page says is what `weft predict` goes by
+        told = weft("predict", f"{study}:best", "good", "--target-precision", "0.5").err
+        assert f"at a probability of {kept['value']:.3f} or more" in told
+        assert f"at a probability of {kept['value']:.3f} or more" in words
+    said = weft("report", study, "--target-precision", "1")
+    assert said.code == 2
+    assert "--target-precision is a precision between 0 and 1" in said.err
 
 
 @pytest.mark.usefixtures("no_figures")

@@ -226,6 +226,30 @@ def test_the_temperature_is_used_unless_raw(study: Path) -> None:
         assert float(ours["probability"]) < float(theirs["probability"])
 
 
+def test_answers_of_a_wanted_precision_are_marked(study: Path) -> None:
+    (run,) = (study / "runs").glob("tfidf-32-1-*")
+    said = weft("predict", f"{study}:{run.name}", *TEXTS, "--target-precision", "0.5")
+    assert "assured: 'pos' at a probability of" in said.err
+    rows = table_of(Said(said.code, said.out, ""))
+    assert list(rows[0]) == ["text", "label", "probability", "assured", "p:neg", "p:pos"]
+    assert [row["assured"] for row in rows] == ["true", "false", "false"]
+    lines = weft("predict", f"{study}:{run.name}", *TEXTS, "--target-precision", "0.5", "--json")
+    assert [json.loads(line)["assured"] for line in lines.out.splitlines()] == [True, False, False]
+
+
+def test_a_precision_that_nothing_can_prove_is_refused(model: Path) -> None:
+    """The copy of a model has no validation; its study beside it is named."""
+    said = weft("predict", model, "good", "--target-precision", "0.5")
+    assert (said.code, said.out) == (2, "")
+    assert f"{model}/study:best" in said.err
+    said = weft("predict", model, "good", "--target-precision", "0.5", "--raw")
+    assert said.code == 2
+    assert "leave out one of them" in said.err
+    said = weft("predict", model, "good", "--target-precision", "95")
+    assert said.code == 2
+    assert "between 0 and 1" in said.err
+
+
 def test_an_unknown_run_is_refused_with_those_there_are(study: Path) -> None:
     said = weft("predict", f"{study}:lora-7", "good")
     assert (said.code, said.out) == (1, "")

@@ -12,9 +12,10 @@ from typing import Any
 LEFT_OUT = {
     "epochs": {"seconds"},
     "outcomes": {"seconds", "examples_per_second", "peak_memory_bytes"},
+    "extra": {"features_seconds"},
     "facts": {"sessions", "command", "versions", "machine", "date"},
     "training_log.csv": {"seconds"},
-    "run.json": {"seconds", "examples_per_second", "peak_memory_bytes"},
+    "run.json": {"seconds", "examples_per_second", "peak_memory_bytes", "features_seconds"},
 }
 """Columns, and facts, that say when, where and how fast: `docs/reliability.md` lists them."""
 
@@ -39,6 +40,8 @@ def rows(folder: Path) -> dict[str, list[dict[str, Any]]]:
         for row in found[table]:
             for column in LEFT_OUT[table]:
                 del row[column]
+    for row in found["outcomes"]:
+        row["extra"] = _without(json.loads(row["extra"]), LEFT_OUT["extra"])
     return found
 
 

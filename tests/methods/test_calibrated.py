@@ -20,11 +20,13 @@ CARD = card.ModelCard(method="tfidf", labels=("neg", "pos"), positive=1, backbon
 LABELS = np.arange(60) % 2
 
 
-def done(validation: np.ndarray) -> Done:
+def done(held_out: np.ndarray) -> Done:
+    chosen = np.full_like(held_out, 0.5)  # what the choice shows of itself fits nothing
     return Done(
         run_id="run",
-        validation=validation,
-        test=validation,
+        validation=chosen,
+        held_out=held_out,
+        test=chosen,
         trainable=1,
         total=1,
         epochs=0,

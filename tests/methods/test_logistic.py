@@ -90,3 +90,42 @@ def test_classes_of_one_example_each_are_no_reason_to_warn() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         choose(train, y, held, z, 8, grid=(1.0,))
+
+
+@pytest.mark.parametrize(("iterations", "converged"), [(1, False), (300, True)])
+def test_a_fit_that_did_not_converge_says_so(
+    monkeypatch: pytest.MonkeyPatch, iterations: int, converged: bool
+) -> None:
+    monkeypatch.setattr("weft.methods.logistic.ITERATIONS", iterations)
+    (train, y), (held, z) = blobs(2, 40, 0), blobs(2, 24, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it is kept, and not said a hundred times
+        fit = choose(train, y, held, z, 2, grid=(1.0,))
+    assert fit.converged is converged
+    assert fit.facts == {"C": 1.0, "converged": converged}
+
+
+def test_what_else_is_warned_of_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = LogisticRegression.fit
+
+    def odd(*given: object, **named: object) -> object:
+        warnings.warn("something odd", RuntimeWarning, stacklevel=1)
+        return fitted(*given, **named)
+
+    monkeypatch.setattr(LogisticRegression, "fit", odd)
+    (train, y), (held, z) = blobs(2, 40, 0), blobs(2, 24, 1)
+    with pytest.warns(RuntimeWarning, match="something odd"):
+        choose(train, y, held, z, 2, grid=(1.0,))
+
+
+def test_each_fold_is_shown_the_c_that_the_others_choose() -> None:
+    from weft.evidence.calibration.held_out import FOLDS, folds_of
+
+    (train, y), (held, z) = blobs(3, 40, 0), blobs(3, 30, 1)
+    grid = tuple(np.geomspace(0.01, 10, 16))
+    whole, fold = choose(train, y, held, z, 3, grid), folds_of(z)
+    assert (whole.held_out != whole.probabilities(held)).any(), "else nothing is tested"
+    for own in range(FOLDS):
+        others = choose(train, y, held[fold != own], z[fold != own], 3, grid)
+        shown = others.probabilities(held[fold == own])
+        assert np.allclose(whole.held_out[fold == own], shown, atol=1e-12)

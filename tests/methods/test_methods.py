@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -181,6 +182,32 @@ def test_a_probe_counts_its_coefficients(place: Place) -> None:
     assert done.trainable == 32 + 1  # two classes need one row
     whole = sum(p.numel() for p in AutoModel.from_pretrained(place.encoder).parameters())
     assert done.total == whole + 33
+
+
+def test_a_probe_tells_what_its_features_took(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once for all its runs, however many; in `exact` those of train are in each run's seconds."""
+    from weft.methods import probe
+
+    features = probe.features
+
+    def slow(bank: Bank, tokens: Any) -> Any:
+        time.sleep(0.2)
+        return features(bank, tokens)
+
+    monkeypatch.setattr(probe, "features", slow)
+    materials = place.materials()
+    train = len({int(k) for item in ITEMS for k in materials.splits.order(item.seed)[: item.size]})
+    done = list(ends("probe", materials).values())
+    told = {(one.extra["features_seconds"], one.extra["features_texts"]) for one in done}
+    ((seconds, texts),) = told
+    assert texts == train + 18 + len(materials.splits.test)
+    assert seconds > 0.6
+    assert max(one.seconds for one in done) < 0.2 + seconds
+    (exact,) = ends("probe", place.materials(bank={"exact": True}), ITEMS[:1]).values()
+    assert exact.extra["features_texts"] == texts - train
+    assert exact.seconds > 0.2
 
 
 def test_tfidf_needs_no_encoder(place: Place) -> None:

@@ -21,14 +21,24 @@ from weft.report.sections import in_markdown
 from weft.report.sections.probabilities import probabilities
 from weft.report.style import styled
 from weft.study.ledger import Ledger
-from weft.study.predictions import read_probabilities, write_predictions
+from weft.study.predictions import HELD_OUT, read_probabilities, write_predictions
 
 MakeStudy = Callable[..., Path]
 SMALL: dict[str, Any] = {"sizes": (100,), "seeds": 2, "methods": ("lora", "tfidf"), "epochs": 1}
 
 
-def predict(folder: Path, *, classes: int = 2, sure: float = 3.0, spread: float = 1.5) -> Path:
-    """Gives every finished run predictions that are too sure by a factor of `sure`."""
+def predict(
+    folder: Path,
+    *,
+    classes: int = 2,
+    sure: float = 3.0,
+    spread: float = 1.5,
+    older: bool = False,
+) -> Path:
+    """Gives every finished run predictions that are too sure by a factor of `sure`.
+
+    `older`: as a weft wrote them that held nothing out.
+    """
     draw = generator_for("examples")
     names = ("negative", "positive") if classes == 2 else tuple(f"c{k}" for k in range(classes))
     truth, labels = {}, {}
@@ -37,6 +47,8 @@ def predict(folder: Path, *, classes: int = 2, sure: float = 3.0, spread: float 
         odds = np.exp(truth[split])
         bounds = (odds / odds.sum(axis=1, keepdims=True)).cumsum(axis=1)
         labels[split] = np.minimum((draw.random((count, 1)) > bounds).sum(axis=1), classes - 1)
+    if not older:
+        truth[HELD_OUT], labels[HELD_OUT] = truth["validation"], labels["validation"]
     with Ledger(folder / "ledger.sqlite", readonly=True) as ledger:
         runs = [run for run, status in ledger.statuses().items() if status == "done"]
     for run in runs:
@@ -86,9 +98,7 @@ def test_a_cell_holds_what_its_predictions_say(make_study: MakeStudy) -> None:
         read_probabilities(folder / "runs" / f"lora-100-{seed}" / "predictions.parquet")
         for seed in range(2)
     ]
-    temperatures = [
-        fit(own["validation"].probabilities, own["validation"].labels).value for own in splits
-    ]
+    temperatures = [fit(own[HELD_OUT].probabilities, own[HELD_OUT].labels).value for own in splits]
     assert list(lora.temperatures) == temperatures
     labels = splits[0]["test"].labels
     raw = [own["test"].probabilities for own in splits]
@@ -139,6 +149,31 @@ def test_more_classes_speak_of_any_answer(make_study: MakeStudy) -> None:
 
 def test_models_without_a_saved_temperature_are_counted(make_study: MakeStudy) -> None:
     assert "Of 4 models 4 were saved without a temperature" in page_of(predict(make_study(**SMALL)))
+
+
+def test_what_an_earlier_weft_fitted_is_said_to_be_so(make_study: MakeStudy) -> None:
+    folder = predict(make_study(**SMALL), older=True)
+    assert "Of 4 an earlier weft made, it is fitted on validation as" in page_of(folder)
+    found = best(folder)
+    assert found is not None
+    rows = found.run.validation
+    assert found.run.temperature == fit(rows.probabilities, rows.labels)
+    assert "an earlier weft" not in page_of(predict(folder))
+    again = best(folder)
+    assert again is not None
+    assert again.run.temperature != found.run.temperature
+
+
+def test_the_threshold_is_found_on_what_is_held_out(make_study: MakeStudy) -> None:
+    """On validation as the run's own epoch shows it, every answer would be right."""
+    folder = predict(make_study(**{**SMALL, "seeds": 1}), spread=0.2)
+    for path in (folder / "runs").glob("*/predictions.parquet"):
+        splits = read_probabilities(path)
+        labels = {name: own.labels for name, own in splits.items()}
+        rows = {name: own.probabilities for name, own in splits.items()}
+        rows["validation"] = np.eye(2)[labels["validation"]] * 0.8 + 0.1
+        write_predictions(path, ("negative", "positive"), labels, rows)
+    assert "no threshold is shown to reach it" in page_of(folder)
 
 
 def test_the_data_file_has_the_cells(make_study: MakeStudy) -> None:

@@ -48,7 +48,7 @@ def test_probabilities_per_size_are_means_over_seeds(make_predicted: MakeStudy) 
             splits = read_probabilities(
                 folder / "runs" / f"lora-{size}-{seed}" / "predictions.parquet"
             )
-            run = Calibrated.of(splits["validation"], splits["test"])
+            run = Calibrated.of(splits)
             means.append(run.at(run.test))
         mean, labels = np.mean(means, axis=0), run.test.labels
         for one in own.examples:

@@ -4,12 +4,10 @@ is there."""
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -216,17 +214,3 @@ def test_write_names_the_page_first(make_study: MakeStudy) -> None:
     before = first.read_bytes()
     write(folder)
     assert first.read_bytes() == before
-
-
-@pytest.mark.slow
-def test_60_runs_of_872_examples_take_less_than_10_seconds(make_predicted: MakeStudy) -> None:
-    folder = make_predicted(sizes=(250, 500, 1000, 2000, 4000), seeds=6, examples=872)
-    begun = time.process_time()
-    found = gather(read(folder), target=0.9, seen=seen(872))
-    from weft.report.page import study_page
-
-    page = study_page(found)
-    took = time.process_time() - begun
-    assert len(found.view.runs) == 60
-    assert took < 10, f"{took:.1f} s"
-    assert len(page.encode()) < 5e6

@@ -47,6 +47,9 @@ def test_nothing_is_cut_nor_serious(browser: Any, address: str, scheme: str, wid
     for summary in page.locator("summary").all():
         summary.click()
     assert width(page) <= wide
+    if wide == 1200:
+        cut = page.locator("#calibration .wide.more")
+        assert [one.get_attribute("aria-label") for one in cut.all()] == []
     assert serious(page) == []
     assert said == []
 
@@ -201,6 +204,7 @@ def test_two_studies(browser: Any, make_predicted: MakeStudy, tmp_path: Path) ->
     page.locator("[data-chart]").first.focus()
     page.keyboard.press("ArrowRight")
     assert "250 examples" in page.inner_text("#tip")
+    assert page.locator(".y-title").first.inner_text() == "test accuracy (n = 60)"
     assert width(page) <= 390
     assert serious(page) == []
     assert said == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean, stdev
@@ -10,8 +12,13 @@ from statistics import fmean, stdev
 import pytest
 from rich.console import Console
 
+from weft.api import Result
+from weft.cli.outcome import print_result
 from weft.report import gather, read
+from weft.report.convergence import unconverged
+from weft.report.features import features_sentence
 from weft.report.markdown import code, markdown_table, plain, to_markdown
+from weft.report.sections.scores import cost_parts, score_parts
 from weft.report.steps import FLOOR
 from weft.report.tables import render, render_costs, summary
 from weft.study.ledger import Ledger
@@ -36,6 +43,42 @@ def test_means_and_spreads_are_those_of_the_ledger(make_study: MakeStudy) -> Non
             assert row["seeds"] == 3
             assert row["share"] == outcomes[0].trainable / outcomes[0].total
             assert row["seconds"] == pytest.approx(fmean(o.seconds for o in outcomes))
+
+
+def test_what_a_probes_features_took_stands_beneath_the_costs(make_study: MakeStudy) -> None:
+    folder = make_study(sizes=(50, 100), methods=("lora", "probe"))
+    assert features_sentence(read(folder)) == ""
+    with sqlite3.connect(folder / "ledger.sqlite") as db:
+        for size, seconds, texts in ((50, 2.0, 1000), (100, 3.0, 1500)):
+            for seed in range(3):
+                told = {"C": 1.0, "features_seconds": seconds, "features_texts": texts}
+                where = (json.dumps(told), f"probe-{size}-{seed}")
+                db.execute("UPDATE outcomes SET extra = ? WHERE run_id = ?", where)
+    db.close()
+    said = features_sentence(read(folder))
+    assert "took 5.0 s more, for 2,500 texts" in said
+    assert "(2 ms a text), computed 2 times for all its 6 runs" in said
+    *_, last = cost_parts(gather(read(folder)))
+    assert last == said
+
+
+def test_what_did_not_converge_is_said(
+    make_study: MakeStudy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_study(sizes=(50, 100), methods=("lora", "tfidf"))
+    assert unconverged(read(folder)) == ""
+    with sqlite3.connect(folder / "ledger.sqlite") as db:
+        for seed in range(2):
+            extra = json.dumps({"C": 100.0, "converged": False})
+            where = (extra, f"tfidf-50-{seed}")
+            db.execute("UPDATE outcomes SET extra = ? WHERE run_id = ?", where)
+    db.close()
+    said = unconverged(read(folder))
+    assert said.startswith("Not converged: TF-IDF at 50 (2 runs). ")
+    found = gather(read(folder))
+    assert any(said in part for part in score_parts(found))
+    print_result(Result(folder, gathered=found), None, as_json=False, quiet=True)
+    assert said in capsys.readouterr().out
 
 
 def test_rows_are_by_size_then_method(make_study: MakeStudy) -> None:

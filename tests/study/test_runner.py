@@ -235,7 +235,7 @@ def test_a_temperature_is_saved_with_the_model(
     from weft.evidence.calibration.temperature import apply, fit
     from weft.export import card
     from weft.methods.predictor import load_predictor
-    from weft.study.predictions import read_probabilities
+    from weft.study.predictions import HELD_OUT, read_probabilities
 
     write_csv(tmp_path / "reviews.csv", reviews(300))  # 45 of them validate
     backbone = {"name": str(place / "tiny"), "precision": "float32"}
@@ -246,7 +246,8 @@ def test_a_temperature_is_saved_with_the_model(
     folder = tmp_path / "study" / "runs" / run_id
     saved = card.read(folder / "adapter").calibration
     predicted = read_probabilities(folder / "predictions.parquet")
-    own = predicted["validation"]
+    own = predicted[HELD_OUT]
+    assert np.array_equal(own.labels, predicted["validation"].labels)
     assert saved is not None
     assert saved.temperature == fit(own.probabilities, own.labels).value
     assert outcome.extra["temperature"] == saved.temperature

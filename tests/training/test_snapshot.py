@@ -115,6 +115,28 @@ def snapshot_of(ours: Bank, runs: list[Job]) -> Snapshot:
     raise AssertionError("no step was settled")
 
 
+def test_one_that_held_nothing_out_goes_on_from_the_best_epoch(checkpoint: Checkpoint) -> None:
+    ours, (run, *_) = bank(checkpoint("bert"), 1), jobs()
+    events = train(ours, [run], judges(ours), BankSettings())
+    while not isinstance(next(events), EpochEnd):
+        pass
+    settled = next(events)
+    assert isinstance(settled, Settled)
+    taken = settled.snapshot()
+    tensors = {n: t.clone() for n, t in taken.tensors.items() if "/held out/" not in n}
+    assert len(tensors) == len(taken.tensors) - 2
+    older = Snapshot(tensors, {**taken.words, "schema": 2})
+    whole = [event for event in events if isinstance(event, RunEnd)]
+    rest = train(ours, [run], judges(ours), BankSettings(), older)
+    after = [event for event in rest if isinstance(event, RunEnd)]
+    assert np.array_equal(after[0].validation, whole[0].validation)
+    kept = after[0].held_out
+    assert kept.shape == whole[0].held_out.shape
+    # what the epoch before had is still there where no later one was better
+    assert (kept == after[0].validation).all(axis=1).any()
+    assert np.allclose(kept.sum(axis=1), 1)
+
+
 def test_a_snapshot_of_other_runs_is_refused(checkpoint: Checkpoint) -> None:
     ours = bank(checkpoint("bert"), 2)
     runs = jobs()
@@ -129,7 +151,7 @@ def test_a_snapshot_of_other_runs_is_refused(checkpoint: Checkpoint) -> None:
     refused("the run e", runs[:5], snapshot)
     other = Job("a", 77, runs[0].tokens, runs[0].labels, runs[0].recipe)
     refused("another seed", [other, *runs[1:]], snapshot)
-    refused("schema 3", runs, Snapshot(snapshot.tensors, {**snapshot.words, "schema": 3}))
+    refused("schema 4", runs, Snapshot(snapshot.tensors, {**snapshot.words, "schema": 4}))
     refused("2 slots", runs, snapshot, bank(checkpoint("bert"), 3))
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from weft.report import Gathered
+    from weft.report import Gathered, Versus
     from weft.report.rows import StudyView
 
 
@@ -30,11 +31,23 @@ def read_or_mend(folder: Path) -> StudyView:
 
 def write_or_say(found: Gathered, place: Path | None) -> list[Path]:
     """The files written; none where the study's own folder takes none, which is said."""
-    from weft.errors import StudyError
     from weft.report import write_gathered
 
+    return _or_say(lambda: write_gathered(found, place), place)
+
+
+def write_both_or_say(found: Versus, place: Path | None) -> list[Path]:
+    """As `write_or_say`, of a comparison; without a place it stands with its first study."""
+    from weft.report import write_versus
+
+    return _or_say(lambda: write_versus(found, place or found.studies[0].view.folder), place)
+
+
+def _or_say(write: Callable[[], list[Path]], place: Path | None) -> list[Path]:
+    from weft.errors import StudyError
+
     try:
-        return write_gathered(found, place)
+        return write()
     except StudyError as error:
         if place is not None:
             raise

@@ -233,3 +233,17 @@ def _axes(typed: Sequence[str]) -> dict[str, str]:
         place = place_of(name)
         axes[place] = f"{axes[place]},{values}" if place in axes else values
     return axes
+
+
+def refuse_no_share(option: str, what: str, given: float | None) -> None:
+    """Refuses a value that is given and does not lie between 0 and 1.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    from weft.errors import ConfigError
+
+    if given is not None and not 0 < given < 1:
+        raise ConfigError(
+            f"{option} is {what} between 0 and 1", found=f"{given:g}", remedy="e.g. 0.90"
+        )

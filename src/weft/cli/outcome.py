@@ -10,6 +10,8 @@ from rich.markup import escape
 
 from weft.api import Result
 from weft.report.answer import between
+from weft.report.convergence import unconverged
+from weft.report.features import features_sentence
 from weft.report.rows import withheld
 from weft.study.notices import Opened
 from weft.study.record import Outcome, RunKey
@@ -31,6 +33,9 @@ def print_result(result: Result, opened: Opened | None, *, as_json: bool, quiet:
     found = result.gathered
     table = found.table
     console.print(render(table))
+    stopped = unconverged(found.view)
+    if stopped:
+        console.print(stopped, markup=False)
     first, *more = found.answer
     console.print(f"\n[bold]Answer.[/] {escape(first)}")
     for paragraph in more:
@@ -43,6 +48,9 @@ def print_result(result: Result, opened: Opened | None, *, as_json: bool, quiet:
     console.print()
     if len(table):
         console.print(render_costs(table))
+        shared = features_sentence(found.view)
+        if shared:
+            console.print(shared, markup=False)
         console.print()
     finished = "done" in cast("Any", result.runs)["status"].tolist()
     if opened is not None and finished:
@@ -139,7 +147,8 @@ def print_versus(found: Versus, files: list[Path]) -> None:
     for name, why in zip(found.names, found.apart, strict=True):
         if why:
             console.print(f"  {name} is not paired with {found.names[0]}: {why}.", markup=False)
-    console.print("\n[bold]The comparison[/]")
+    if files:
+        console.print("\n[bold]The comparison[/]")
     for path in files:
         console.print(f"  {path.absolute()}", markup=False)
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from weft.cli import options as o
+
+if TYPE_CHECKING:
+    from weft.study.assured import Assured
 
 
 def predict(
@@ -33,6 +38,14 @@ def predict(
         bool,
         typer.Option("--raw", help="Probabilities without the temperature fitted on validation."),
     ] = False,
+    target_precision: Annotated[
+        float | None,
+        typer.Option(
+            "--target-precision",
+            help="Marks the answers for which validation proves this precision, e.g. 0.95; a "
+            "study's model alone.",
+        ),
+    ] = None,
     backbone: Annotated[
         str | None, typer.Option(help="Where the encoder is, if not where the model says.")
     ] = None,
@@ -45,6 +58,12 @@ def predict(
 
     if texts and file:
         raise ConfigError("texts and --file are given both", remedy="give one of them")
+    o.refuse_no_share("--target-precision", "a precision", target_precision)
+    if target_precision is not None and raw:
+        raise ConfigError(
+            "--target-precision goes by calibrated probabilities, and --raw gives others",
+            remedy="leave out one of them",
+        )
     if texts:
         given = Texts(lambda: iter(texts))
     elif file is not None:
@@ -52,23 +71,36 @@ def predict(
     else:
         given = lines_in(spooled(sys.stdin.buffer, "standard input"))
     classifier = load(model, backbone=backbone)
+    proved = None if target_precision is None else _proved(model, target_precision)
     labels = [str(name) for name in classifier.classes_]
     as_json = json or out_format == "jsonl"
     if not as_json:
-        _write_header(labels, pairs=given.seconds is not None)
+        _write_header(labels, pairs=given.seconds is not None, marks=proved is not None)
     for first, second in given.batches(_BATCH):
         rows = classifier.predict_proba(first, second, calibrated=not raw)
-        _write(first, second, labels, rows.tolist(), as_json)
+        marks = None if proved is None else proved.of(rows).tolist()
+        _write(first, second, labels, rows.tolist(), marks, as_json)
 
 
 _BATCH = 4096  # texts that are held at once
 
 
-def _write_header(labels: list[str], *, pairs: bool) -> None:
+def _proved(model: str, precision: float) -> Assured:
+    """The threshold, which is told on standard error."""
+    from weft.study.assured import assured
+    from weft.study.choice import model_folder
+
+    found = assured(model_folder(model), precision)
+    print(found, file=sys.stderr)
+    return found
+
+
+def _write_header(labels: list[str], *, pairs: bool, marks: bool) -> None:
     import csv
 
     given = ["text", "text_pair"] if pairs else ["text"]
-    head = [*given, "label", "probability", *(f"p:{name}" for name in labels)]
+    said = ["label", "probability", "assured"] if marks else ["label", "probability"]
+    head = [*given, *said, *(f"p:{name}" for name in labels)]
     csv.writer(sys.stdout, lineterminator="\n").writerow(head)
 
 
@@ -77,6 +109,7 @@ def _write(
     pairs: list[str] | None,
     labels: list[str],
     rows: list[list[float]],
+    marks: list[bool] | None,
     as_json: bool,
 ) -> None:
     import csv
@@ -89,12 +122,11 @@ def _write(
         inputs = [text] if pairs is None else [text, pairs[place]]
         if as_json:
             shares = {name: round(share, 6) for name, share in zip(labels, row, strict=True)}
-            line = dict(zip(given, inputs, strict=True))
-            line |= {
-                "label": labels[top],
-                "probability": round(row[top], 6),
-                "probabilities": shares,
-            }
-            print(json.dumps(line, ensure_ascii=False))
+            line: dict[str, Any] = dict(zip(given, inputs, strict=True))
+            line |= {"label": labels[top], "probability": round(row[top], 6)}
+            line |= {} if marks is None else {"assured": marks[place]}
+            print(json.dumps(line | {"probabilities": shares}, ensure_ascii=False))
         else:
-            writer.writerow([*inputs, labels[top], *(f"{share:.6f}" for share in (row[top], *row))])
+            mark = [] if marks is None else [str(marks[place]).lower()]
+            sure, *shares = (f"{share:.6f}" for share in (row[top], *row))
+            writer.writerow([*inputs, labels[top], sure, *mark, *shares])

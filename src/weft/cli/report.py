@@ -8,13 +8,22 @@ from typing import Annotated
 import typer
 
 from weft.cli import options as o
+from weft.cli.cycles import seldom_collected
 
 
+@seldom_collected()
 def report(
     studies: Annotated[list[Path], typer.Argument(help="One study's folder, or several.")],
     target: Annotated[
         float | None,
         typer.Option("--target", help="Test accuracy wanted, e.g. 0.90; else the study's own."),
+    ] = None,
+    target_precision: Annotated[
+        float | None,
+        typer.Option(
+            "--target-precision",
+            help="Precision for which a threshold is sought on validation [default: 0.95].",
+        ),
     ] = None,
     backtest: Annotated[
         bool,
@@ -33,8 +42,9 @@ def report(
         typer.Option(
             "--out",
             "-o",
-            help="Write there, not into the study's folder, which may be read-only; of several "
-            "studies, also the page that sets them side by side, which else comes here.",
+            help="Write there, not into the study's folder, which may be read-only. Of several "
+            "studies: each into a folder of its own, beside the page that sets them side by side, "
+            "which else goes into the first one's folder.",
         ),
     ] = None,
     json: Annotated[
@@ -42,33 +52,31 @@ def report(
     ] = False,
 ) -> None:
     """Rebuild page, tables and figures of studies, finished or not; set several side by side."""
-    from weft.errors import ConfigError
-
-    if target is not None and not 0 < target < 1:
-        raise ConfigError(
-            "--target is an accuracy between 0 and 1", found=f"{target:g}", remedy="e.g. 0.90"
-        )
+    o.refuse_no_share("--target", "an accuracy", target)
+    o.refuse_no_share("--target-precision", "a precision", target_precision)
     if backtest:
         from weft.cli.backtest import print_backtests
 
         print_backtests(studies, as_json=json)
         return
     from weft.api import Result
-    from weft.cli.harmed import read_or_mend, write_or_say
+    from weft.cli.harmed import read_or_mend, write_both_or_say, write_or_say
     from weft.cli.outcome import print_result, print_versus
-    from weft.report import gather, versus, write_versus
+    from weft.evidence.calibration.threshold import WANTED
+    from weft.report import gather, versus
     from weft.report.data_files import results_json
     from weft.study.reread import reread
 
     written: list[Result] = []
     for folder in studies:
-        found = gather(read_or_mend(folder), target, reread(folder, texts), note)
+        view, seen = read_or_mend(folder), reread(folder, texts)
+        found = gather(view, target, seen, note, target_precision or WANTED)
         place = out if out is None or len(studies) == 1 else out / folder.absolute().name
         written.append(Result(folder, files=write_or_say(found, place), gathered=found))
     both, files = None, list[Path]()
     if len(written) > 1:
         both = versus([result.gathered for result in written])
-        files = write_versus(both, out or Path())
+        files = write_both_or_say(both, out)
     if json:
         results = [results_json(one.gathered) for one in written]
         print(results[0] if len(results) == 1 else f"[{','.join(results)}]\n", end="")

@@ -65,11 +65,12 @@ class CalibrationCard(BaseModel):
     reason: str | None = None
     """Why it is not the minimum of the validation log loss; None: it is."""
     examples: int
-    """Of validation, on all of which it was fitted."""
+    """Of validation, on which it was fitted: each by the epoch, or the C, that the other folds
+    choose."""
     folds: int
-    """Of the cross-fitting behind the loss after."""
+    """Of that cross-fitting, and of the one behind the loss after."""
     validation_loss_before: float | None
-    """Mean log loss in nats without a temperature."""
+    """Mean log loss of these in nats without a temperature."""
     validation_loss_after: float | None
     """Cross-fitted: each fold's examples at the temperature of the other folds."""
 

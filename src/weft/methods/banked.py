@@ -95,6 +95,7 @@ def done(bank: Bank, end: RunEnd, save: Save, extra: Mapping[str, Any]) -> Done:
     return Done(
         run_id=end.run_id,
         validation=end.validation,
+        held_out=end.held_out,
         test=end.test,
         trainable=trainable,
         total=bank.total - bank.trainable + trainable,

@@ -75,6 +75,9 @@ class Done:
 
     run_id: str
     validation: Probabilities
+    held_out: Probabilities
+    """Of each validation example by the epoch, or the C, that the other folds' examples choose
+    (`evidence.calibration.held_out`): on these, and no others, temperatures are fitted."""
     test: Probabilities
     trainable: int
     total: int

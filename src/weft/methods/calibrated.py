@@ -1,4 +1,4 @@
-"""A finished run's model, saved with the temperature that its validation probabilities ask for."""
+"""A finished run's model, saved with the temperature that its held-out probabilities ask for."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from numpy.typing import NDArray
 from weft.evidence.calibration.temperature import calibrate
 from weft.export import card
 from weft.methods.base import Done
-from weft.randomness import generator_for
 
 
 def calibration_of(done: Done, labels: NDArray[np.int64]) -> card.CalibrationCard:
-    """The temperature that a finished run's validation probabilities ask for.
+    """The temperature that a finished run's held-out probabilities ask for.
 
     Every validation example counts once, whatever its weight in the loss.
 
     Args:
         labels: (B,) true classes of the validation examples.
     """
-    found = calibrate(done.validation, labels, generator_for("calibration folds", len(labels)))
+    found = calibrate(done.held_out, labels)
     return card.CalibrationCard(
         temperature=found.temperature.value,
         reason=found.temperature.reason,

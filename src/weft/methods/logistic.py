@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from weft.methods.base import Item
 
+ITERATIONS = 300
+"""That a fit takes at most; one that takes them all has not converged, and its run says so."""
 GRID = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)  # of C, the inverse strength of the penalty
 
 
@@ -52,6 +54,15 @@ class Fit(Linear):
 
     c: float
     parameters: int  # free ones: two classes need one row
+    held_out: NDArray[np.float64]
+    """(V, C) probabilities of validation, each example's by the C that the other folds choose."""
+    converged: bool
+    """Whether the solver ended by itself; if not, this is where it stood."""
+
+    @property
+    def facts(self) -> dict[str, float | bool]:
+        """What is kept of the choice with the run."""
+        return {"C": self.c, "converged": self.converged}
 
 
 def penalties(item: Item) -> Sequence[float]:
@@ -81,23 +92,31 @@ def choose(
     from sklearn import linear_model, metrics  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
     from sklearn.exceptions import ConvergenceWarning  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
 
+    from weft.evidence.calibration.held_out import HeldOut
+    from weft.evidence.calibration.judge import log_loss_each
+
     # scikit-learn has no types; what comes out of it is cast where it is used
     regression, judge = cast("Any", linear_model), cast("Any", metrics)
 
-    best: tuple[float, Fit] | None = None
+    best: tuple[float, float, int, Linear, bool] | None = None
+    held_out = HeldOut()
     for c in grid:
-        with warnings.catch_warnings():
-            # an unconverged C is judged by its validation loss like any other
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            # many classes of one or two examples are meant
-            warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
-            model = regression.LogisticRegression(C=c, max_iter=300)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model = regression.LogisticRegression(C=c, max_iter=ITERATIONS)
             model.fit(train, labels, sample_weight=weights)
+        # an unconverged C is judged by its validation loss like any other, and told if it wins
+        converged = not any(issubclass(one.category, ConvergenceWarning) for one in caught)
+        for one in caught:
+            # many classes of one or two examples are meant
+            meant = str(one.message).startswith("The number of unique classes")
+            if not (meant or issubclass(one.category, ConvergenceWarning)):
+                warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
         rows = np.asarray(model.coef_), np.asarray(model.intercept_)
         parameters = rows[0].size + rows[1].size
         weight, bias = _all_classes(*rows, np.asarray(model.classes_), classes)
-        fit = Fit(weight, bias, c, parameters)
-        probabilities = fit.probabilities(validation)
+        linear = Linear(weight, bias)
+        probabilities = linear.probabilities(validation)
         loss = float(
             judge.log_loss(
                 validation_labels,
@@ -106,10 +125,14 @@ def choose(
                 sample_weight=validation_weights,
             )
         )
+        each = log_loss_each(probabilities, validation_labels)
+        held_out.see(probabilities, each, validation_labels, validation_weights)
         if best is None or loss < best[0]:
-            best = (loss, fit)
+            best = (loss, c, parameters, linear, converged)
     assert best is not None
-    return best[1]
+    assert held_out.rows is not None
+    _, c, parameters, linear, converged = best
+    return Fit(linear.weight, linear.bias, c, parameters, held_out.rows, converged)
 
 
 def _all_classes(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -42,14 +43,15 @@ class Probe:
         config = materials.config
         device = config.bank.device
         bank = Bank(materials.backbone(), config.lora, slots=1, device=device, trains=False)
-        validation = features(bank, materials.validation)
-        test = features(bank, materials.test)
+        shared = _Computed(bank)
+        validation = shared.features(materials.validation)
+        test = shared.features(materials.test)
         used = {item: splits.order(item.seed)[: item.size] for item in (*before.made, *items)}
         exact = materials.config.bank.exact
         pool = np.zeros((len(splits.pool), validation.shape[1]), dtype=np.float32)
         if not exact:
             wanted = np.unique(np.concatenate(list(used.values())))
-            pool[wanted] = features(bank, materials.pool.take(wanted))
+            pool[wanted] = shared.features(materials.pool.take(wanted))
         for item in items:
             yield RunBegin(item.run_id)
             index = used[item]
@@ -61,6 +63,7 @@ class Probe:
             yield Done(
                 run_id=item.run_id,
                 validation=head.probabilities(validation),
+                held_out=head.held_out,
                 test=head.probabilities(test),
                 trainable=head.parameters,
                 total=bank.total - bank.trainable + head.parameters,
@@ -69,7 +72,12 @@ class Probe:
                 seconds=seconds,
                 examples_per_second=item.size / seconds,
                 save=partial(self._save, bank.backbone, head),
-                extra={"C": head.c, "pooling": bank.backbone.source.pooling},
+                extra={
+                    **head.facts,
+                    "pooling": bank.backbone.source.pooling,
+                    "features_seconds": shared.seconds,
+                    "features_texts": shared.texts,
+                },
             )
 
     def _save(self, backbone: Backbone, head: Linear, folder: Path) -> None:
@@ -86,6 +94,22 @@ class Probe:
                 backbone=backbone_card(backbone),
             ),
         )
+
+
+class _Computed:
+    """Features that all items share, and what they took: no item's seconds hold it."""
+
+    def __init__(self, bank: Bank) -> None:
+        self._bank = bank
+        self.seconds, self.texts = 0.0, 0
+
+    def features(self, tokens: Tokens) -> NDArray[np.float32]:
+        """As the function of that name."""
+        began = time.perf_counter()
+        found = features(self._bank, tokens)
+        self.seconds += time.perf_counter() - began
+        self.texts += len(tokens)
+        return found
 
 
 def fit_head(
@@ -116,7 +140,7 @@ def fit_head(
         validation_weights=judges.weights,
     )
     weight = fit.weight / scale  # the standardisation is folded in
-    return Fit(weight, fit.bias - weight @ center, fit.c, fit.parameters)
+    return replace(fit, weight=weight, bias=fit.bias - weight @ center)
 
 
 def features(bank: Bank, tokens: Tokens) -> NDArray[np.float32]:

@@ -66,6 +66,7 @@ class Tfidf:
             yield Done(
                 run_id=item.run_id,
                 validation=fit.probabilities(seen),
+                held_out=fit.held_out,
                 test=fit.probabilities(unseen),
                 trainable=fit.parameters,
                 total=fit.parameters,
@@ -74,7 +75,7 @@ class Tfidf:
                 seconds=seconds,
                 examples_per_second=item.size / seconds,
                 save=partial(self._save, vectoriser, fit),
-                extra={"C": fit.c},
+                extra={**fit.facts},
             )
 
     def _save(self, vectoriser: Any, fit: Linear, folder: Path) -> None:

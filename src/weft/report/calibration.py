@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,11 @@ from weft.evidence.calibration.abstention import at, curve
 from weft.evidence.calibration.ensemble import average
 from weft.evidence.calibration.judge import Estimate, brier_each, log_loss_each, mean_interval
 from weft.evidence.calibration.reliability import calibration_error
+from weft.evidence.calibration.threshold import Threshold, found
 from weft.report.readings import Calibrated, Readings
-from weft.report.rows import StudyView, done, method_rank
+from weft.report.rows import StudyView, done, method_rank, section
 from weft.study.choice import best_run
-from weft.study.predictions import Predicted
+from weft.study.predictions import HELD_OUT, Predicted
 from weft.study.record import RunKey, cell_name
 
 COVERAGE = 0.8
@@ -33,6 +34,7 @@ class Cell:
     size: int
     seeds: int
     saved: int  # of the seeds, whose models were saved with their temperature
+    held_out: int  # of the seeds, whose temperature was fitted on what is held out
     temperatures: tuple[float, ...]
     log_loss: tuple[Estimate, Estimate]  # before, after
     brier: tuple[Estimate, Estimate]
@@ -74,8 +76,8 @@ def cells(view: StudyView, runs: Readings) -> list[Cell]:
         if row["run_id"] in runs:
             groups.setdefault((row["size"], row["method"]), []).append(row)
     keys = sorted(groups, key=lambda key: (key[0], method_rank(key[1])))
-    found = [_cell(*key, groups[key], runs) for key in keys]
-    return [cell for cell in found if cell is not None]
+    made = [_cell(*key, groups[key], runs) for key in keys]
+    return [cell for cell in made if cell is not None]
 
 
 def best(view: StudyView, runs: Readings) -> Best | None:
@@ -95,6 +97,26 @@ def best(view: StudyView, runs: Readings) -> Best | None:
     return Best(key, runs[key.run_id], together(beside))
 
 
+def positive_of(view: StudyView) -> int | None:
+    """The class whose precision a threshold is sought for; None: that of any answer."""
+    data = section(view.facts, "data")
+    place = data.get("positive")
+    known = len(data.get("label_names") or []) == 2 and isinstance(place, int) and 0 <= place < 2
+    return cast(int, place) if known else None
+
+
+def threshold_of(view: StudyView, top: Best | None, wanted: float) -> Threshold | None:
+    """The lowest threshold that validation proves for the chosen run, or why there is none.
+
+    Args:
+        wanted: precision, between 0 and 1.
+    """
+    if top is None:
+        return None
+    fitted = top.run.fitted
+    return found(top.run.at(fitted), fitted.labels, positive_of(view), wanted)
+
+
 def together(runs: Sequence[Calibrated]) -> Calibrated | None:
     """The ensemble of two runs or more; None of fewer, or where their examples differ."""
     if len(runs) < 2:
@@ -106,19 +128,23 @@ def together(runs: Sequence[Calibrated]) -> Calibrated | None:
                 own.labels, theirs.labels
             ):
                 return None
-    splits = [
-        Predicted(
-            split[0].label_names,
-            split[0].labels,
-            average(np.stack([one.probabilities for one in split])),
-        )
-        for split in ([run.validation for run in runs], [run.test for run in runs])
-    ]
-    return Calibrated.of(*splits)
+    splits = {
+        "validation": [run.validation for run in runs],
+        "test": [run.test for run in runs],
+        HELD_OUT: [run.held_out for run in runs if run.held_out],
+    }
+    return Calibrated.of(
+        {name: _mean_of(split) for name, split in splits.items() if len(split) == len(runs)}
+    )
 
 
-def _cell(size: int, method: str, rows: list[dict[str, Any]], found: Readings) -> Cell | None:
-    runs = [found[row["run_id"]] for row in rows]
+def _mean_of(split: Sequence[Predicted]) -> Predicted:
+    rows = average(np.stack([one.probabilities for one in split]))
+    return Predicted(split[0].label_names, split[0].labels, rows)
+
+
+def _cell(size: int, method: str, rows: list[dict[str, Any]], read: Readings) -> Cell | None:
+    runs = [read[row["run_id"]] for row in rows]
     ensemble = together(runs)
     if len(runs) > 1 and ensemble is None:  # test sets that differ cannot be averaged
         return None
@@ -131,6 +157,7 @@ def _cell(size: int, method: str, rows: list[dict[str, Any]], found: Readings) -
         size=size,
         seeds=len(runs),
         saved=sum("temperature" in (row["extra"] or {}) for row in rows),
+        held_out=sum(run.held_out is not None for run in runs),
         temperatures=tuple(run.temperature.value for run in runs),
         log_loss=(_mean(log_loss_each, before, labels), _mean(log_loss_each, after, labels)),
         brier=(_mean(brier_each, before, labels), _mean(brier_each, after, labels)),

@@ -74,7 +74,8 @@ def results_json(found: Gathered) -> str:
 
     `validation` scores select the epoch and the best method; `test` scores never choose. The
     intervals in `sizes` are a recipe's, those in `runs` one saved model's own. `calibration` says
-    what the probabilities are worth on test, per size and method. NaN and what is missing are null.
+    what the probabilities are worth on test, per size and method, `threshold` from where on the
+    chosen run's answers are as precise as wanted, by validation. NaN and what is missing are null.
     """
     view, own = found.view, found.adapters
     parts = {
@@ -87,6 +88,7 @@ def results_json(found: Gathered) -> str:
         "main_settings": main_settings(view),
         "interval_level": LEVEL,
         "forecast": forecast_data(found.ahead),
+        "threshold": None if found.threshold is None else asdict(found.threshold),
         "facts": view.facts,
     }
     lines = [f' "{name}": {_json(value, indent=1)}' for name, value in parts.items()]

@@ -43,6 +43,11 @@ def share(value: float | None) -> str:
     return f"{rounded:.{decimals}f} %"
 
 
+def percent_whole(value: float) -> str:
+    """A share that is a round figure: `80 %`."""
+    return f"{100 * value:.3g} %"
+
+
 def short(value: float | None) -> str:
     """A measured amount such as seconds: one decimal below 100, none above."""
     if value is None or not _known(value):

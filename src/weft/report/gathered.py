@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from weft.evidence.calibration.threshold import WANTED, Threshold
 from weft.report.answer import Chosen, answer, chosen
-from weft.report.calibration import Best, Cell, best, cells
+from weft.report.calibration import Best, Cell, best, cells, threshold_of
 from weft.report.comparisons import Compared, compared
 from weft.report.forecast import Foreseen, Line, foreseen, line_of
 from weft.report.grid import by_method, grid_sentences, of_main_settings
@@ -64,6 +65,8 @@ class Gathered:
     """Calibration."""
     best: Best | None
     """The run that validation chooses."""
+    threshold: Threshold | None
+    """For that run and a wanted precision; None where there is no such run."""
     surety: Surety | None
     """What pictures show of its probabilities."""
     traces: tuple[Trace, ...]
@@ -87,7 +90,11 @@ class Gathered:
 
 
 def gather(
-    view: StudyView, target: float | None = None, seen: Seen | None = None, note: str = ""
+    view: StudyView,
+    target: float | None = None,
+    seen: Seen | None = None,
+    note: str = "",
+    target_precision: float = WANTED,
 ) -> Gathered:
     """Computes everything.
 
@@ -96,6 +103,7 @@ def gather(
         target: accuracy wanted, a share; None: the study's own, if it has one.
         seen: its data, as `study.reread` gives them; None: the report says nothing of texts.
         note: what the report is to say besides, e.g. whose data they are.
+        target_precision: for which a threshold is sought, between 0 and 1.
     """
     if target is None:
         target = own_target(view)
@@ -124,6 +132,7 @@ def gather(
         answer=said if who is None else (*said, *grid_sentences(view)),
         cells=cells(main, runs),
         best=top,
+        threshold=threshold_of(view, top, target_precision),
         surety=surety(top),
         traces=traces(main),
         matrices=matrices(main, None if who is None else who.method),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from weft.errors import StudyError
 from weft.evidence.calibration.temperature import Temperature, apply, fit
 from weft.report.rows import StudyView, done, withheld
-from weft.study.predictions import Predicted, read_probabilities
+from weft.study.predictions import HELD_OUT, Predicted, read_probabilities
 
 PREDICTIONS = "predictions.parquet"
 
@@ -21,12 +22,22 @@ class Calibrated:
 
     temperature: Temperature
     validation: Predicted
+    held_out: Predicted | None
+    """Validation by choices in which each example had no part; None where it was not kept."""
     test: Predicted
 
     @classmethod
-    def of(cls, validation: Predicted, test: Predicted) -> Calibrated:
-        """With the temperature fitted on validation."""
-        return cls(fit(validation.probabilities, validation.labels), validation, test)
+    def of(cls, splits: Mapping[str, Predicted]) -> Calibrated:
+        """With the temperature that is saved with the model, or would be."""
+        validation, held_out = splits["validation"], splits.get(HELD_OUT)
+        fitted = held_out or validation
+        temperature = fit(fitted.probabilities, fitted.labels)
+        return cls(temperature, validation, held_out, splits["test"])
+
+    @property
+    def fitted(self) -> Predicted:
+        """The examples on which temperature and thresholds are found."""
+        return self.held_out or self.validation
 
     def at(self, split: Predicted) -> NDArray[np.float64]:
         """(B, C) probabilities of a split at the temperature."""
@@ -54,4 +65,4 @@ def _read(view: StudyView, run_id: str) -> Calibrated | None:
         return None
     if not all(np.isfinite(split.probabilities).all() for split in splits.values()):
         return None
-    return Calibrated.of(splits["validation"], splits["test"])
+    return Calibrated.of(splits)

@@ -73,8 +73,8 @@ def name_in(view: StudyView, method: str) -> str:
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The frame's rows as dictionaries of Python values; None wherever a value is missing."""
-    rows = cast("list[dict[str, Any]]", cast(Any, frame).to_dict("records"))
-    return [{name: _plain(value) for name, value in row.items()} for row in rows]
+    columns = {str(name): _plain(cast(Any, frame)[name]) for name in frame.columns}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def done(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -93,14 +93,13 @@ def section(facts: dict[str, Any], key: str) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def _plain(value: Any) -> Any:
-    import pandas as pd  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
-
-    if isinstance(value, dict | list | tuple):
-        return cast(Any, value)
-    if value is None or bool(cast(Any, pd).isna(value)):
-        return None
-    return value.item() if hasattr(value, "item") else value
+def _plain(column: Any) -> list[Any]:
+    """A column's values; the whole column at once, since a report asks for its rows very often."""
+    values, missing = column.tolist(), column.isna().tolist()
+    return [
+        None if gone else value.item() if hasattr(value, "item") else value
+        for value, gone in zip(values, missing, strict=True)
+    ]
 
 
 def _blank(frame: pd.DataFrame) -> pd.DataFrame:

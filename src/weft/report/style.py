@@ -85,10 +85,13 @@ def saved(figure: Figure, kinds: Sequence[Kind]) -> list[bytes]:
 
     So PDFs have no date, and PNGs (150 dots per inch) do not name what drew them.
     """
-    # Everything finds its place once, before the first file: quicker, and one picture for all.
-    figure.draw_without_rendering()
+    # Everything finds its place once, before the first file: one picture for all. Where a figure
+    # keeps an engine, even one that does nothing, matplotlib draws it twice for every file.
+    engine = figure.get_layout_engine()
+    assert engine is not None, "of `new_figure`"
+    engine.execute(figure)
+    figure.set_layout_engine(None)
     box = figure.get_tightbbox().padded(_MARGIN)
-    figure.set_layout_engine("none")
     files: list[bytes] = []
     for kind in kinds:
         buffer = io.BytesIO()

@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 
 from weft.errors import StudyError
 
+HELD_OUT = "held out"
+"""The split that holds validation once more, each example by the epoch, or the C, that the others
+choose: temperatures and thresholds are found on it."""
+
 
 @dataclass(frozen=True)
 class Predicted:

@@ -20,7 +20,7 @@ from weft.study.ledger import Ledger
 from weft.study.memory import PeakMemory
 from weft.study.notices import RunDone, Watcher, Working
 from weft.study.plan import STEPPED
-from weft.study.predictions import write_predictions
+from weft.study.predictions import HELD_OUT, write_predictions
 from weft.study.record import EpochRow, Outcome, RunKey
 from weft.study.run_record import Ended, write_run, write_study
 from weft.study.stopping import Stop
@@ -173,16 +173,17 @@ class Recorder:
         model.mkdir(parents=True, exist_ok=True)
         taken = self._memory.bytes  # before it is saved: that asks for more, and is no part of it
         splits, data = self._splits, self._data
-        calibration = save_calibrated(done, splits.validation.labels, model)
+        judges = splits.validation.labels
+        calibration = save_calibrated(done, judges, model)
         write_predictions(
             place / PREDICTIONS,
             data.label_names,
-            {"validation": splits.validation.labels, "test": splits.test.labels},
-            {"validation": done.validation, "test": done.test},
+            {"validation": judges, "test": splits.test.labels, HELD_OUT: judges},
+            {"validation": done.validation, "test": done.test, HELD_OUT: done.held_out},
         )
         judged = partial(score, positive=data.positive)
         outcome = Outcome(
-            validation=judged(splits.validation.labels, done.validation),
+            validation=judged(judges, done.validation),
             test=judged(splits.test.labels, done.test),
             trainable=done.trainable,
             total=done.total,

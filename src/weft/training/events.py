@@ -57,6 +57,8 @@ class RunEnd:
     seconds: float
     examples_per_second: float
     validation: NDArray[np.float64]  # (V, C) probabilities of the best epoch
+    held_out: NDArray[np.float64]
+    """(V, C) probabilities, of each example by the epoch that the other folds' examples choose."""
     test: NDArray[np.float64]  # (B, C) probabilities
     state: Mapping[str, Tensor]
     """The best epoch's weights, the caller's to keep."""

@@ -66,7 +66,12 @@ def cross_entropy(
     logits: NDArray[np.float64], labels: Ints, weights: NDArray[np.float64] | None = None
 ) -> float:
     """Mean cross-entropy in nats; with weights (B,) their weighted mean."""
+    each = cross_entropies(logits, labels)
+    return float(each.mean() if weights is None else np.average(each, weights=weights))
+
+
+def cross_entropies(logits: NDArray[np.float64], labels: Ints) -> NDArray[np.float64]:
+    """(B,) cross-entropy of each example in nats."""
     top = logits.max(axis=1)
     normal = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
-    each = normal - logits[np.arange(len(labels)), labels]
-    return float(each.mean() if weights is None else np.average(each, weights=weights))
+    return normal - logits[np.arange(len(labels)), labels]

@@ -20,7 +20,7 @@ from weft.nn.bank import Bank
 from weft.text.packing import pack
 from weft.text.tokens import Ints, Tokens
 from weft.training.events import EpochEnd, Event, RunBegin, RunEnd, RunFailed, Settled, Stepped
-from weft.training.inference import cross_entropy, logits_of, probabilities
+from weft.training.inference import cross_entropies, cross_entropy, logits_of, probabilities
 from weft.training.outcome import AtOnce, Late
 from weft.training.readings import EVERY
 from weft.training.slots import Job, Judges, Slot
@@ -228,9 +228,11 @@ def _validate(bank: Bank, slot: Slot, judges: Judges | None) -> EpochEnd:
     judges = slot.job.judges or judges
     assert judges is not None, "a job without judges among runs that share none"
     logits = logits_of(bank, slot.index, judges.validation)
-    loss = cross_entropy(logits, judges.validation_labels, judges.validation_weights)
+    labels, weights = judges.validation_labels, judges.validation_weights
+    loss = cross_entropy(logits, labels, weights)
     state = bank.state(slot.index)
     slot.judge(loss, logits, state)
+    slot.held_out.see(logits, cross_entropies(logits, labels), labels, weights)
     return EpochEnd(
         run_id=slot.job.run_id,
         epoch=slot.epoch,
@@ -238,7 +240,7 @@ def _validate(bank: Bank, slot: Slot, judges: Judges | None) -> EpochEnd:
         train_loss=slot.tally.loss / slot.tally.examples,
         train_accuracy=slot.tally.right / slot.tally.examples,
         validation_loss=loss,
-        validation_accuracy=_accuracy(logits, judges.validation_labels),
+        validation_accuracy=_accuracy(logits, labels),
         learning_rate=slot.learning_rate,
         seconds=time.perf_counter() - slot.judged,
         state=state,
@@ -249,6 +251,7 @@ def _finish(bank: Bank, slot: Slot, judges: Judges | None) -> RunEnd:
     judges = slot.job.judges or judges
     assert judges is not None
     assert slot.best.logits is not None
+    assert slot.held_out.rows is not None
     trained = time.perf_counter() - slot.began
     bank.load_state(slot.index, slot.best.state)
     test = logits_of(bank, slot.index, judges.test)
@@ -259,6 +262,7 @@ def _finish(bank: Bank, slot: Slot, judges: Judges | None) -> RunEnd:
         seconds=time.perf_counter() - slot.began,
         examples_per_second=slot.seen / trained,
         validation=probabilities(slot.best.logits),
+        held_out=probabilities(slot.held_out.rows),
         test=probabilities(test),
         state=slot.best.state,
     )

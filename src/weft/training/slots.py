@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from weft.config import LoraSettings, Recipe
+from weft.evidence.calibration.held_out import HeldOut
 from weft.nn.bank import Bank
 from weft.nn.dropout import Stream
 from weft.randomness import generator_for, seed_for
@@ -148,6 +149,7 @@ class Slot:
         self.seen = 0  # training examples seen
         self.worse = 0  # validations since the best
         self.best = Best()
+        self.held_out = HeldOut()  # of logits
         self.tally = Tally()
         self.began = self.judged = now  # when it entered, and was last judged
         self.learning_rate = recipe.learning_rate

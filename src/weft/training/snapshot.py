@@ -11,15 +11,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from weft.errors import TrainingError
+from weft.evidence.calibration.held_out import FOLDS, HeldOut
 from weft.nn.bank import Bank
 from weft.training.slots import Best, Job, Slot, Tally
 from weft.training.stacked import Stacked
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+"""Until 2 nothing was held out: all folds then go on from the best epoch."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +30,9 @@ class Snapshot:
     """All that decides how training goes on."""
 
     tensors: Mapping[str, Tensor]
-    """The bank's trained tensors, (R, ...) each; of each run its optimiser's moments and its best
-    epoch's weights and logits. Of one just taken they are valid until the next event is asked
-    for; of one read from a file they are the caller's."""
+    """The bank's trained tensors, (R, ...) each; of each run its optimiser's moments, its best
+    epoch's weights and logits, and the held-out logits. Of one just taken they are valid until the
+    next event is asked for; of one read from a file they are the caller's."""
     words: Mapping[str, Any]
     """JSON: schema, slots, `seated` (by slot), `parked` and `waiting` (in order)."""
 
@@ -210,6 +213,9 @@ def _tensors(slot: Slot) -> dict[str, Tensor]:
     found |= {f"best/{name}": tensor for name, tensor in slot.best.state.items()}
     if slot.best.logits is not None:
         found["logits"] = torch.as_tensor(slot.best.logits)
+    if slot.held_out.rows is not None:
+        found["held out/logits"] = torch.as_tensor(slot.held_out.rows)
+        found["held out/losses"] = torch.as_tensor(slot.held_out.losses)
     return found
 
 
@@ -232,6 +238,13 @@ def _restore(
         None if logits is None else logits.numpy(),
         {name: tensor.to(slot.device) for name, tensor in _below(tensors, "best/").items()},
     )
+    held_out = _below(tensors, "held out/")
+    if held_out:
+        slot.held_out = HeldOut(
+            held_out["logits"].numpy().copy(), held_out["losses"].numpy().copy()
+        )
+    elif logits is not None:
+        slot.held_out = HeldOut(logits.numpy().copy(), np.full(FOLDS, slot.best.loss))
     slot.tally = Tally(**words["tally"])
     slot.seen, slot.worse = words["seen"], words["worse"]
     slot.learning_rate = words["learning_rate"]

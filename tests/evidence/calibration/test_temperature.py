@@ -19,7 +19,6 @@ from weft.evidence.calibration.temperature import (
     fit,
     fit_logits,
 )
-from weft.randomness import generator_for
 
 
 @pytest.mark.parametrize("true", [0.5, 1.0, 2.5])
@@ -102,7 +101,7 @@ def test_nothing_to_fit_is_one_with_a_reason(kind: str) -> None:
     found = fit(rows, labels)
     assert found.value == 1.0
     assert found.reason
-    whole = calibrate(rows, labels, generator_for("folds"))
+    whole = calibrate(rows, labels)
     assert whole.temperature == found
     assert whole.loss_before == whole.loss_after
     assert (whole.loss_before is None) == (kind in ("none", "nan", "inf"))
@@ -116,7 +115,7 @@ def test_probabilities_that_are_against_the_truth_end_at_the_bound() -> None:
 def test_cross_fitting_never_uses_an_examples_own_fold() -> None:
     logits, labels = calibrated(203, 2, "folds")
     rows = softmax(2 * logits)
-    found = cross_fitted(rows, labels, generator_for("folds"))
+    found = cross_fitted(rows, labels)
 
     def odds(of: np.ndarray) -> np.ndarray:
         return np.log(of[:, 1]) - np.log(of[:, 0])
@@ -134,7 +133,7 @@ def test_folds_hold_each_class_alike() -> None:
     """With four of five examples of each class elsewhere, every fold's fit sees both."""
     labels = np.array([0] * 95 + [1] * 5)
     rows = np.tile([0.7, 0.3], (100, 1))
-    found = cross_fitted(rows, labels, generator_for("rare"))
+    found = cross_fitted(rows, labels)
     assert len(np.unique(found[:, 0].round(12))) == 1  # all folds' others have 76 and 4
 
 
@@ -142,7 +141,7 @@ def test_folds_hold_each_class_alike() -> None:
 @given(st.integers(0, 10**6))
 def test_calibration_pays_for_a_model_that_is_too_sure(seed: int) -> None:
     logits, labels = calibrated(400, 3, "too sure", seed)
-    found = calibrate(softmax(3 * logits), labels, generator_for("folds", seed))
+    found = calibrate(softmax(3 * logits), labels)
     assert found.temperature.value > 1.5
     assert found.loss_before is not None
     assert found.loss_after is not None
@@ -156,7 +155,7 @@ def test_the_cross_fitted_loss_foretells_that_of_new_examples() -> None:
     for part in range(200):
         here = slice(part * 60, part * 60 + 60)
         rows = softmax(2 * logits[here])
-        found = calibrate(rows, labels[here], generator_for("folds", part))
+        found = calibrate(rows, labels[here])
         fresh = apply(softmax(2 * logits[20_000:]), found.temperature.value)
         new = float(log_loss_each(fresh, labels[20_000:]).mean())
         assert found.loss_after is not None

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from tests.evidence.calibration.made import calibrated, softmax
 
-from weft.evidence.calibration.threshold import for_answer, for_class, for_precision
+from weft.evidence.calibration import threshold as rule
+from weft.evidence.calibration.threshold import for_precision
 from weft.evidence.proportion import lower_bound
 from weft.randomness import generator_for
 
@@ -108,11 +109,15 @@ def test_what_cannot_be_reached_says_why(scores: np.ndarray, right: np.ndarray, 
 def test_a_class_and_any_answer() -> None:
     logits, labels = calibrated(2000, 3, "classes", spread=4.0)
     rows = softmax(logits)
-    one = for_class(rows, labels, 2, wanted=0.9)
+    one = rule.found(rows, labels, 2, wanted=0.9)
     assert one.value is not None
     said = rows[:, 2] >= one.value
     assert (one.answered, one.right) == (said.sum(), (labels[said] == 2).sum())
-    every = for_answer(rows, labels, wanted=0.9)
+    assert np.array_equal(rule.scores(rows, 2) >= one.value, said)
+    assert one.right == (rule.right_of(rows, labels, 2) & said).sum()
+    every = rule.found(rows, labels, None, wanted=0.9)
     assert every.value is not None
     said = rows.max(axis=1) >= every.value
     assert every.right == (rows.argmax(axis=1) == labels)[said].sum()
+    assert np.array_equal(rule.scores(rows, None) >= every.value, said)
+    assert every.right == (rule.right_of(rows, labels, None) & said).sum()

@@ -12,15 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize as _optimize  # pyright: ignore[reportMissingTypeStubs]  (it ships none)
 
+from weft.evidence.calibration.held_out import FOLDS, folds_of
 from weft.evidence.calibration.judge import log_loss_each
 
 _scipy = cast(Any, _optimize)
 
 LEAST = 20
 """Examples below which no temperature is fitted."""
-
-FOLDS = 5
-"""Parts that cross-fitting cuts the examples into."""
 
 BOUNDS = (0.05, 20.0)
 """Between which a temperature is sought."""
@@ -39,7 +37,7 @@ class Temperature:
 
 @dataclass(frozen=True)
 class Calibration:
-    """A temperature fitted on all examples, and what one fitted on other examples is worth there.
+    """A temperature, and what one fitted on other examples is worth.
 
     The losses are mean log losses in nats: without a temperature, and with each fold's taken from
     the other folds. None where the probabilities are not numbers.
@@ -52,19 +50,13 @@ class Calibration:
     loss_after: float | None
 
 
-def calibrate(
-    probabilities: NDArray[np.float64], labels: NDArray[np.int64], rng: np.random.Generator
-) -> Calibration:
-    """Fits on all examples, and cross-fits to say what that is worth on examples not fitted on.
-
-    The model's epoch was chosen on the same examples, so their losses are a little too good, with
-    the temperature and without. One number, the same for all examples, cannot follow single
-    examples, so it hardly adds to that; test alone judges.
+def calibrate(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> Calibration:
+    """Fits on these examples, and says by cross-fitting what that is worth on others.
 
     Args:
-        probabilities: (B, C) of each class.
+        probabilities: (B, C) of each class, each example's from a choice in which it had no part
+            (`held_out`): so neither temperature nor losses gain by that choice.
         labels: (B,) true classes.
-        rng: draws the folds.
     """
     temperature = fit(probabilities, labels)
     count = len(labels)
@@ -73,7 +65,7 @@ def calibrate(
     before = float(log_loss_each(probabilities, labels).mean())
     if temperature.value == 1.0:
         return Calibration(temperature, count, FOLDS, before, before)
-    after = float(log_loss_each(cross_fitted(probabilities, labels, rng), labels).mean())
+    after = float(log_loss_each(cross_fitted(probabilities, labels), labels).mean())
     return Calibration(temperature, count, FOLDS, before, after)
 
 
@@ -144,26 +136,17 @@ def apply(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.
 
 
 def cross_fitted(
-    probabilities: NDArray[np.float64],
-    labels: NDArray[np.int64],
-    rng: np.random.Generator,
-    folds: int = FOLDS,
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """(B, C), each example at the temperature that the other folds' examples have.
 
     Args:
         probabilities: (B, C) of each class.
         labels: (B,) true classes; folds hold about equal parts of each.
-        rng: draws the folds.
-        folds: how many, at least 2.
     """
-    assert folds > 1
-    shuffled = rng.permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    fold = np.empty(len(labels), dtype=np.int64)
-    fold[by_class] = np.arange(len(labels)) % folds
+    fold = folds_of(labels)
     rows = np.empty_like(probabilities)
-    for own in range(folds):
+    for own in range(FOLDS):
         here = fold == own
         rows[here] = apply(probabilities[here], fit(probabilities[~here], labels[~here]).value)
     return rows

@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 
 from weft.evidence.proportion import at_most, lower_bound
 
+WANTED = 0.95
+"""The precision for which a threshold is sought where nobody names one."""
+
 _STARTS = (1, 2, 4)
 _STEP = 1.05  # from one threshold of a sequence to the next: this many times the answers
 
@@ -47,47 +50,43 @@ class Threshold:
         return self.answered / self.examples if self.examples else 0.0
 
 
-def for_class(
+def scores(probabilities: NDArray[np.float64], positive: int | None) -> NDArray[np.float64]:
+    """(B,) by which answers are given: the positive class's probability, or the answer's."""
+    return probabilities.max(axis=1) if positive is None else probabilities[:, positive]
+
+
+def found(
     probabilities: NDArray[np.float64],
     labels: NDArray[np.int64],
-    positive: int,
-    wanted: float = 0.95,
+    positive: int | None,
+    wanted: float = WANTED,
     level: float = 0.95,
 ) -> Threshold:
-    """Threshold on one class's probability for a precision of that class.
+    """Threshold for a precision of one class, or of the most probable class, whichever it is.
 
     Args:
         probabilities: (B, C) of each class.
         labels: (B,) true classes.
-        positive: the class.
+        positive: the class whose precision is wanted; None: the share of right answers is.
         wanted: precision, between 0 and 1.
         level: of the promise.
     """
-    return for_precision(probabilities[:, positive], labels == positive, wanted, level)
+    right = right_of(probabilities, labels, positive)
+    return for_precision(scores(probabilities, positive), right, wanted, level)
 
 
-def for_answer(
-    probabilities: NDArray[np.float64],
-    labels: NDArray[np.int64],
-    wanted: float = 0.95,
-    level: float = 0.95,
-) -> Threshold:
-    """Threshold on the most probable class's probability, whichever it is, for a precision of all.
-
-    Args:
-        probabilities: (B, C) of each class.
-        labels: (B,) true classes.
-        wanted: share of right ones among the answers given, between 0 and 1.
-        level: of the promise.
-    """
-    right = probabilities.argmax(axis=1) == labels
-    return for_precision(probabilities.max(axis=1), right, wanted, level)
+def right_of(
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64], positive: int | None
+) -> NDArray[np.bool_]:
+    """(B,) whether an answer, if it is given, is right."""
+    said = probabilities.argmax(axis=1) if positive is None else positive
+    return labels == said
 
 
 def for_precision(
     scores: NDArray[np.float64],
     right: NDArray[np.bool_],
-    wanted: float = 0.95,
+    wanted: float = WANTED,
     level: float = 0.95,
 ) -> Threshold:
     """The lowest score above which `right` is true as often as wanted, or why there is none.

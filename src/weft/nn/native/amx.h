@@ -1,27 +1,51 @@
 // Products with frozen weights in bfloat16 by AMX tiles (see kernels.cpp).
 //
-// The weights lie as tiles.cpp lays them out; `in` and `out` are multiples of 32. Beside the products
-// there, these keep GELU's derivative, or multiply with it.
-
-struct Palette {
-    uint8_t palette, start, reserved[14];
-    uint16_t bytes[16];
-    uint8_t rows[16];
-};
+// The weights lie as tiles_lay_bf16 lays them out; `in` and `out` are multiples of 32. Beside the products
+// there, these keep GELU's derivative, or multiply with it. While the tile unit adds up one block of
+// 32 x 32 sums, the vector unit finishes the block before.
 
 // C in tiles 0-3, A in 4-5, B in 6-7; the upper of A's tiles has so many rows, and the lower
 INLINE void configure(int64_t upper, int64_t lower) {
-    Palette palette = {1, 0, {}, {}, {}};
+    Layout it = {};
+    it.palette = 1;
     const uint8_t rows[8] = {(uint8_t)upper, (uint8_t)upper, (uint8_t)lower, (uint8_t)lower,
                              (uint8_t)upper, (uint8_t)lower, 16, 16};
-    for (int i = 0; i < 8; i++) palette.rows[i] = rows[i], palette.bytes[i] = rows[i] ? 64 : 0;
-    _tile_loadconfig(&palette);
+    for (int i = 0; i < 8; i++) it.rows[i] = rows[i], it.bytes[i] = rows[i] ? 64 : 0;
+    _tile_loadconfig(&it);
+}
+
+INLINE void put(bf16 *p, v16 x) {
+    const __m256bh rounded = _mm512_cvtneps_pbh((__m512)x);
+    memcpy(p, &rounded, 32);
+}
+
+struct Waiting {  // a block of sums that is yet to be finished
+    const float *sums;
+    const float *bias;
+    bf16 *y, *slope;
+    int64_t rows, done, stride;
+};
+
+// the next `count` rows
+template <int KIND> INLINE void finish(Waiting &it, int64_t count) {
+    const int64_t end = it.done + count < it.rows ? it.done + count : it.rows;
+    for (int64_t t = it.done; t < end; t++)
+        for (int64_t j = 0; j < 32; j += 16) {
+            v16 value = load(it.sums + t * 32 + j);
+            if (it.bias) value += load(it.bias + j);
+            if (KIND == TIMES) value *= load(it.slope + t * it.stride + j);
+            if (KIND == STEEP) put(it.slope + t * it.stride + j, (v16)steepness((__m512)value));
+            if (KIND == CURVED || KIND == STEEP) value = (v16)curved((__m512)value);
+            put(it.y + t * it.stride + j, value);
+        }
+    it.done = end;
 }
 
 // 32 rows (`both`) or up to 16 by 32 columns
-INLINE void block(bool both, int64_t in, const bf16 *x, int64_t stride, const bf16 *w,
-                  float *to) {
-    const int64_t bytes = stride * sizeof(bf16);
+template <int KIND>
+INLINE void block(bool both, int64_t in, const bf16 *x, int64_t stride, const bf16 *w, float *to,
+                  Waiting &before) {
+    const int64_t bytes = stride * sizeof(bf16), each = (1023 + in) / in;
     _tile_zero(0);
     _tile_zero(1);
     if (both) {
@@ -36,6 +60,7 @@ INLINE void block(bool both, int64_t in, const bf16 *x, int64_t stride, const bf
             _tile_loadd(5, x + 16 * stride + k, bytes);
             _tile_dpbf16ps(2, 5, 6);
             _tile_dpbf16ps(3, 5, 7);
+            finish<KIND>(before, each);
         }
         _tile_stored(2, to + 16 * 32, 128);
         _tile_stored(3, to + 16 * 32 + 16, 128);
@@ -46,34 +71,11 @@ INLINE void block(bool both, int64_t in, const bf16 *x, int64_t stride, const bf
             _tile_loadd(7, w + k * 32 + 512, 64);
             _tile_dpbf16ps(0, 4, 6);
             _tile_dpbf16ps(1, 4, 7);
+            finish<KIND>(before, each);
         }
     }
     _tile_stored(0, to, 128);
     _tile_stored(1, to + 16, 128);
-}
-
-INLINE void put(bf16 *p, v16 x) {
-    const __m256bh rounded = _mm512_cvtneps_pbh((__m512)x);
-    memcpy(p, &rounded, 32);
-}
-
-template <int KIND>
-INLINE void finish(int64_t rows, const float *from, const float *bias, bf16 *y, bf16 *slope,
-                   int64_t stride) {
-    for (int64_t t = 0; t < rows; t++)
-        for (int64_t j = 0; j < 32; j += 16) {
-            v16 value = load(from + t * 32 + j);
-            if (bias) value += load(bias + j);
-            if (KIND == TIMES) value *= load(slope + t * stride + j);
-            if (KIND == CURVED || KIND == STEEP) {
-                v16 cumulative, density;
-                normal_law(value, &cumulative, &density);
-                if (KIND == STEEP)
-                    put(slope + t * stride + j, cumulative + value * density);
-                value *= cumulative;
-            }
-            put(y + t * stride + j, value);
-        }
 }
 
 // y (rows, out) = x (rows, in) W^T + bias; slope (rows, out) is written or read, or null
@@ -86,21 +88,25 @@ static void product(int64_t rows, int64_t in, int64_t out, const bf16 *x, int64_
     const int64_t height = ((rows + parts - 1) / parts + 31) / 32 * 32;
 #pragma omp parallel if (rows * out > ALONE)
     {
-        configure(16, 16);
-        alignas(64) float area[32 * 32];
-#pragma omp for collapse(2) schedule(static)
+        const Registers registers;
+        alignas(64) float areas[2][32 * 32];
+        Waiting before = {};
+        int turn = 0;
+#pragma omp for collapse(2) schedule(static) nowait
         for (int64_t part = 0; part < parts; part++)
             for (int64_t n = 0; n < out; n += 32) {
                 const int64_t end = (part + 1) * height < rows ? (part + 1) * height : rows;
                 for (int64_t m = part * height; m < end; m += 32) {
-                    const int64_t height = end - m < 32 ? end - m : 32;
-                    if (height < 32) configure(height < 16 ? height : 16, height > 16 ? height - 16 : 0);
-                    block(height > 16, in, x + m * stride, stride, w + n * in, area);
-                    if (height < 32) configure(16, 16);
-                    finish<KIND>(height, area, bias ? bias + n : nullptr,
-                                 y + m * out + n, slope ? slope + m * out + n : nullptr, out);
+                    const int64_t left = end - m < 32 ? end - m : 32, at = m * out + n;
+                    if (left < 32) configure(left < 16 ? left : 16, left > 16 ? left - 16 : 0);
+                    block<KIND>(left > 16, in, x + m * stride, stride, w + n * in, areas[turn],
+                                before);
+                    if (left < 32) configure(16, 16);
+                    before = {areas[turn], bias ? bias + n : nullptr, y + at,
+                              slope ? slope + at : nullptr, left, 0, out};
+                    turn ^= 1;
                 }
             }
-        _tile_release();
+        finish<KIND>(before, 32);
     }
 }

@@ -74,6 +74,8 @@ struct Layer {
 #include <immintrin.h>
 #if defined(__linux__) && __GNUC__ >= 11
 #define AMX
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 #pragma GCC push_options
 #pragma GCC target("arch=x86-64-v4,prefer-vector-width=512")
@@ -84,6 +86,7 @@ namespace v4 {
 #ifdef AMX
 #pragma GCC push_options
 #pragma GCC target("arch=x86-64-v4,prefer-vector-width=512,avx512bf16,amx-tile,amx-bf16")
+#include "tiles.h"
 namespace v4 {
 #include "amx.h"
 }
@@ -175,7 +178,32 @@ int draw(int64_t words, uint64_t *s, uint64_t *out) {
     s[0] = a, s[1] = b, s[2] = c, s[3] = count;
     return 0;
 }
-// `kind` is one of amx.h's; only where weft_tiles() is true (tiles.cpp)
+// Whether the processor has a tile unit (AMX) that the kernels may use
+int weft_tiles() {
+#ifdef AMX
+    __builtin_cpu_init();
+    unsigned a, b, c, d;
+    __asm__("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(7), "c"(0));
+    if (!(d >> 22 & 1) || !(d >> 24 & 1)) return 0;  // AMX-BF16, AMX-TILE
+    __asm__("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(7), "c"(1));
+    if (!(a >> 5 & 1) || !__builtin_cpu_supports("avx512vl")) return 0;  // AVX512-BF16
+    return syscall(SYS_arch_prctl, 0x1023, 18) == 0;  // the kernel's leave to use tiles
+#else
+    return 0;
+#endif
+}
+
+// weight (out, in) -> panels of 32 outputs, in each steps of 32 inputs, in each two tiles of
+// 16 pairs of inputs by 16 outputs
+int tiles_lay_bf16(int64_t out, int64_t in, const uint16_t *weight, uint16_t *to) {
+    for (int64_t o = 0; o < out; o++) {
+        uint16_t *panel = to + o / 32 * 32 * in + o / 16 % 2 * 512 + o % 16 * 2;
+        for (int64_t i = 0; i < in; i++)
+            panel[i / 32 * 1024 + i % 32 / 2 * 32 + i % 2] = weight[o * in + i];
+    }
+    return 0;
+}
+// `kind` is one of amx.h's; only where weft_tiles() is true
 int product_bf16(int64_t rows, int64_t in, int64_t out, const bf16 *x, int64_t stride,
                  const bf16 *w, const float *bias, bf16 *y, bf16 *slope, int64_t kind) {
 #ifdef AMX

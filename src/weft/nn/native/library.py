@@ -122,7 +122,7 @@ def source_hash(folder: Path) -> str:
     digest = hashlib.sha256()
     for name in (
         *("kernels.h", "amx.h", "layer.h", "kernels.cpp"),
-        *("tiles.h", "tiles.cpp", "tiles_attention.cpp"),
+        *("tiles.h", "tiles_attention.cpp"),
     ):
         digest.update((folder / name).read_bytes())
     return digest.hexdigest()[:16]

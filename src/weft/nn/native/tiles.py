@@ -13,7 +13,6 @@ from torch import Tensor
 from weft.nn.native import library
 
 _SIDE = 32  # of the blocks that the unit adds up
-_DEEPEST = 4096  # inputs; tiles.cpp has the same
 
 
 def serves(weight: Tensor) -> bool:
@@ -22,7 +21,6 @@ def serves(weight: Tensor) -> bool:
         weight.device.type == "cpu"
         and weight.dtype == torch.bfloat16
         and not any(side % _SIDE for side in weight.shape)
-        and weight.shape[1] <= _DEEPEST
         and library.tiles()
     )
 
@@ -47,9 +45,8 @@ def product(x: Tensor, laid: Tensor, bias: Tensor, *, gelu: bool) -> Tensor:
     """
     x = x if x.stride(1) == 1 else x.contiguous()
     y = x.new_empty(len(x), len(laid))
-    sizes = len(x), laid.shape[1], len(laid), x.stride(0)
-    threads = torch.get_num_threads()
-    library.call("tiles_product", x.dtype, *sizes, x, laid, bias, int(gelu), y, threads)
+    sizes = len(x), laid.shape[1], len(laid)
+    library.call("product", x.dtype, *sizes, x, x.stride(0), laid, bias, y, None, int(gelu))
     return y
 
 

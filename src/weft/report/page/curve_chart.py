@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from weft.evidence.sentences import name_of
 from weft.report.forecast import BAND
 from weft.report.formats import count, percent, short, whole
-from weft.report.page.axes import linear, of_sizes
+from weft.report.page.axes import Axis, linear, of_sizes
 from weft.report.page.marks import Chart, Series
 from weft.report.rows import done, method_rank, name_in
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from weft.report.gathered import Gathered
     from weft.report.intervals import Judged
 
-_DODGE = 0.011  # of the axis: how far methods stand apart at one size
+_DODGE = 0.011  # of the axis: how far series stand apart at one size
 
 
 def curve_chart(found: Gathered) -> Chart | None:
@@ -30,7 +30,7 @@ def curve_chart(found: Gathered) -> Chart | None:
     ahead = found.line
     beyond = [] if ahead is None else [2 * sizes[-1], round(float(ahead.sizes[-1]))]
     values = [float(row["test_accuracy"]) for row in rows]
-    values += [end for cell in found.judged.values() for end in _ends(cell)]
+    values += [end for cell in found.judged.values() for end in ends_of(cell)]
     if ahead is not None:
         values += [float(end) for band in (ahead.low, ahead.high) for end in band]
     if found.target is not None:
@@ -42,9 +42,8 @@ def curve_chart(found: Gathered) -> Chart | None:
         x=of_sizes("training examples (log scale)", sizes, beyond),
         y=linear(f"test accuracy (n = {n})", values, _percent, least=0, most=1),
     )
-    decades = math.log10(chart.x.high / chart.x.low)
     for place, method in enumerate(methods):
-        shift = 10 ** (_DODGE * decades * (place - (len(methods) - 1) / 2))
+        shift = dodged(chart.x, place, len(methods))
         own = [row for row in rows if row["method"] == method]
         series = Series(method, name_in(found.main, method))
         _means(chart, series, own, shift, found)
@@ -56,7 +55,16 @@ def curve_chart(found: Gathered) -> Chart | None:
     return chart
 
 
-def _ends(cell: Judged) -> list[float]:
+def dodged(sizes: Axis, place: int, of: int) -> float:
+    """What a series' sizes are multiplied by, so that none hides another."""
+    decades = math.log10(sizes.high / sizes.low)
+    return 10 ** (_DODGE * decades * (place - (of - 1) / 2))
+
+
+def ends_of(cell: Judged | None) -> list[float]:
+    """Of the interval of a cell's accuracy; none where it has no interval."""
+    if cell is None:
+        return []
     interval = cell.recipe.accuracy
     return [end for end in (interval.low, interval.high) if end is not None]
 
@@ -73,7 +81,7 @@ def _means(
         mean = fmean(row["test_accuracy"] for row in here)
         through.append((size * shift, mean))
         cell = found.judged.get((series.key, size))
-        ends = [] if cell is None else _ends(cell)
+        ends = ends_of(cell)
         said = f"{series.label}, {whole(size)} examples: mean of {count(len(here), 'seed')} "
         said += percent(mean)
         if len(ends) == 2:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any, cast
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup, escape
+
+_BOUNDED = re.compile(r">([^<>()]+) (\([^<>()]+ to [^<>()]+\))</td>")
+"""A cell of a figure with its two ends."""
+_UNIT = re.compile(r"(?<=[0-9]) %")  # no line ends between a figure and its unit
 
 
 class Names:
@@ -64,7 +69,9 @@ def html_of(
             f'<div class="wide" tabindex="0" role="region" aria-label="{escape(name)}"><table>'
         )
         before += rest.replace("</table>", "</table></div>")
-    return Markup(before)
+    # where room is short, a cell breaks between a figure and its ends, and nowhere else
+    bounded = _BOUNDED.sub(r"><span>\1</span> <span>\2</span></td>", before)
+    return Markup(_UNIT.sub("\u00a0%", bounded))
 
 
 def _words(inline: Token) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import median
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,24 +13,22 @@ from weft.evidence.calibration.abstention import at, curve
 from weft.evidence.calibration.judge import Estimate, log_loss_each
 from weft.evidence.calibration.prior import Shift, corrected, shift
 from weft.evidence.calibration.reliability import BINS
-from weft.evidence.calibration.threshold import Threshold, for_answer, for_class
 from weft.evidence.proportion import wilson
 from weft.report.calibration import COVERAGE, Best, Cell
-from weft.report.formats import MISSING, count, percent, points, share, three, whole
+from weft.report.formats import count, percent, percent_whole, points, share, three, whole
 from weft.report.markdown import code, markdown_table
 from weft.report.rows import StudyView, section
 from weft.report.sections.parts import Drawn, Part, picture
+from weft.report.sections.threshold import threshold_words
 
 if TYPE_CHECKING:
     from weft.report.gathered import Gathered
 
-WANTED = 0.95
-"""The precision for which a threshold is sought."""
-
 _WHAT = (
-    "One temperature a run, fitted by log loss on all validation examples, divides its logits: "
-    "above 1 the run was too sure of itself (shown: median over seeds, and both ends). No answer "
-    "changes by it."
+    "One temperature a run divides its logits: above 1 the run was too sure of itself (shown: "
+    "median over seeds, and both ends). No answer changes by it. It is fitted by log loss on "
+    "validation, cross-fitted: each example's probabilities are those of the epoch, or the C, that "
+    "the other four fifths of validation choose."
 )
 _JUDGED = (
     " Test judges what it is worth: log loss in nats and Brier score (summed over the classes, 0 "
@@ -58,15 +56,23 @@ def probabilities(gathered: Gathered, files: Sequence[str]) -> list[Part]:
     if any(row.ensemble for row in rows):
         parts += ["### Seeds together", _TOGETHER, _ensembles(rows)]
     if found is not None:
-        parts += _chosen(gathered.view, found, files)
+        parts += _chosen(gathered, found, files)
     return parts
 
 
 def _saved(rows: list[Cell]) -> str:
     saved, seeds = sum(row.saved for row in rows), sum(row.seeds for row in rows)
-    if saved == seeds:
-        return " It is saved with the model, and `weft predict` uses it (`--raw`: without)."
-    return f" Of {count(seeds, 'model')} {whole(seeds - saved)} were saved without a temperature."
+    older = seeds - sum(row.held_out for row in rows)
+    said = " It is saved with the model, and `weft predict` uses it (`--raw`: without)."
+    if saved != seeds:
+        lacking = whole(seeds - saved)
+        said = f" Of {count(seeds, 'model')} {lacking} were saved without a temperature."
+    if older:
+        said += (
+            f" Of {whole(older)} an earlier weft made, it is fitted on validation as their own "
+            "epoch, or C, shows it."
+        )
+    return said
 
 
 def _table(rows: list[Cell]) -> str:
@@ -117,7 +123,7 @@ def _ensembles(rows: list[Cell]) -> str:
     return markdown_table(headings, lines)
 
 
-def _chosen(view: StudyView, found: Best, files: Sequence[str]) -> list[Part]:
+def _chosen(gathered: Gathered, found: Best, files: Sequence[str]) -> list[Part]:
     key, run = found.key, found.run
     temperature = run.temperature
     why = f" ({temperature.reason})" if temperature.reason else ""
@@ -131,7 +137,7 @@ def _chosen(view: StudyView, found: Best, files: Sequence[str]) -> list[Part]:
         parts.append(unlike)
     said = "Reliability on test, before and after"
     parts.append(Drawn("reliability", picture("reliability", files, said)))
-    parts.append(_threshold(view, found))
+    parts.append(threshold_words(gathered, found))
     kept = at(curve(run.at(run.test), run.test.labels))
     lines = [
         [percent_whole(one.coverage), whole(one.examples), percent(one.accuracy),
@@ -143,57 +149,8 @@ def _chosen(view: StudyView, found: Best, files: Sequence[str]) -> list[Part]:
         markdown_table(("coverage", "answers", "accuracy", "interval"), lines),
     ]
     parts.append(Drawn("abstention", picture("abstention", files, "Accuracy against coverage")))
-    warning = _prior(view, found)
+    warning = _prior(gathered.view, found)
     return [*parts, warning] if warning else parts
-
-
-def _threshold(view: StudyView, found: Best) -> str:
-    run = found.run
-    names = run.validation.label_names
-    positive = _positive(view, names)
-    rows, labels = run.at(run.validation), run.validation.labels
-    if positive is not None:
-        what = f"To say {code(names[positive])} with a precision of {percent_whole(WANTED)}"
-        threshold = for_class(rows, labels, positive, WANTED)
-        scores, right = run.at(run.test)[:, positive], run.test.labels == positive
-    else:
-        what = f"To be right in {percent_whole(WANTED)} of the answers given"
-        threshold = for_answer(rows, labels, WANTED)
-        top = run.at(run.test)
-        scores, right = top.max(axis=1), top.argmax(axis=1) == run.test.labels
-    if threshold.value is None:
-        return f"{what}: no threshold is shown to reach it; {threshold.reason}."
-    return f"{what}: {_reached(threshold)} {_on_test(threshold.value, scores, right)}"
-
-
-def _positive(view: StudyView, names: tuple[str, ...]) -> int | None:
-    place = section(view.facts, "data").get("positive")
-    known = len(names) == 2 and isinstance(place, int) and 0 <= place < 2
-    return cast(int, place) if known else None
-
-
-def _reached(threshold: Threshold) -> str:
-    assert threshold.bound is not None
-    return (
-        f"at a probability of {threshold.value:.3f} or more. Found on "
-        f"{count(threshold.examples, 'validation example')}: {whole(threshold.answered)} answered, "
-        f"{whole(threshold.right)} right, recall {percent(threshold.recall)}; the precision's "
-        f"{percent_whole(threshold.level)} lower bound is {percent(threshold.bound)}, which covers "
-        "all thresholds looked at."
-    )
-
-
-def _on_test(value: float, scores: NDArray[np.float64], right: NDArray[np.bool_]) -> str:
-    answered = scores >= value
-    number, hits = int(answered.sum()), int((answered & right).sum())
-    if not number:
-        return "On test nothing reaches it."
-    low, high = (float(end) for end in wilson(hits, number))
-    recall = percent(hits / int(right.sum())) if right.any() else MISSING
-    return (
-        f"On test: {whole(number)} answered, precision {percent(hits / number)} "
-        f"({percent(low)} to {percent(high)}), recall {recall}."
-    )
 
 
 def unlike_test(found: Best) -> str:
@@ -260,8 +217,3 @@ def _factors(names: tuple[str, ...], factors: NDArray[np.float64]) -> str:
     chosen = sorted(int(place) for place in order[:_NAMED])
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(f"{code(names[k])} by {factors[k]:.2f}" for k in chosen) + more
-
-
-def percent_whole(value: float) -> str:
-    """A share that is a round figure: `80 %`."""
-    return f"{100 * value:.3g} %"

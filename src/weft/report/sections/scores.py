@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from weft.report.comparisons import comparisons_markdown
+from weft.report.convergence import unconverged
+from weft.report.features import features_sentence
 from weft.report.grid import looks_sentence
 from weft.report.intervals import NOT_MEASURED, SCORED, of_score, unmeasured
 from weft.report.markdown import CHOSEN, MAIN, costs_to_markdown, to_markdown
@@ -79,7 +81,9 @@ def score_parts(found: Gathered) -> list[str]:
 
 def cost_parts(found: Gathered) -> list[str]:
     """What each method took."""
-    return ["## What it took", _TOOK, costs_to_markdown(found.table)]
+    parts = ["## What it took", _TOOK, costs_to_markdown(found.table)]
+    shared = features_sentence(found.view)
+    return [*parts, shared] if shared else parts
 
 
 def _about(found: Gathered) -> str:
@@ -93,6 +97,9 @@ def _about(found: Gathered) -> str:
         said.append(_ALONE)
     if found.few:
         said.append(_SHORT)
+    stopped = unconverged(found.view)
+    if stopped:
+        said.append(stopped)
     said.append(looks_sentence(found.view, found.looks))
     if any(row["main"] is not None for row in rows):
         said.append(_GRID)
