@@ -387,23 +387,6 @@ def test_killed_a_few_times(place: Path, whole: Path, tmp_path: Path) -> None:
     assert_same(whole, tmp_path)
 
 
-@pytest.mark.slow
-def test_killed_at_fifty_moments(place: Path, tmp_path: Path) -> None:
-    """Fifty studies of six runs in a bank of three, each killed once and gone on with."""
-    recipe = {"epochs": 3, "batch_size": 8, "patience": 1, "learning_rate": 5e-3}
-    chosen, random = config(place, sizes=[8, 16, 24], recipe=recipe), np.random.default_rng(5)
-    kills = 0
-    with nursery() as forks:
-        whole = forks.run(chosen, tmp_path / "whole")
-        for number in range(50):
-            events, wait = int(random.integers(0, whole["events"])), float(random.uniform(0, 0.02))
-            kills += forks.run(chosen, tmp_path / str(number), events, wait)["code"] == -9
-            assert forks.run(chosen, tmp_path / str(number))["code"] == 0
-            assert_same(tmp_path / "whole", tmp_path / str(number))
-    print(json.dumps({"studies": 50, "kills": kills, "events": whole["events"]}))
-    assert kills >= 45
-
-
 @pytest.fixture(scope="module")
 def forks() -> Generator[Nursery]:
     with nursery(breaks="lora-24-1") as found:
