@@ -21,7 +21,6 @@ def test_by_hand() -> None:
     found = curve(*two_classes([0.6, 0.9, 0.8, 0.7], [0, 1, 0, 1]))
     assert found.coverage == pytest.approx([0.25, 0.5, 0.75, 1])
     assert found.accuracy == pytest.approx([1, 1 / 2, 2 / 3, 1 / 2])
-    assert found.area == pytest.approx((0 + 1 / 2 + 1 / 3 + 1 / 2) / 4)
     half = at(found, [0.5])[0]
     assert (half.examples, half.accuracy) == (2, 0.5)
     assert half.low == pytest.approx(float(wilson(1, 2)[0]))
@@ -48,7 +47,6 @@ def test_sureness_that_means_something_pays() -> None:
     logits, labels = calibrated(4000, 3, "pays")
     found = curve(softmax(logits), labels)
     assert found.accuracy[1999] > found.accuracy[-1] + 0.05
-    assert found.area < 1 - found.accuracy[-1]
 
 
 def test_a_round_share_is_not_rounded_up() -> None:

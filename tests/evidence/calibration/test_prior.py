@@ -1,4 +1,4 @@
-"""Shares that shift are seen, put right, and found again from unlabelled texts."""
+"""Shares that shift are seen and put right."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.evidence.calibration.made import softmax
 
 from weft.evidence.calibration.judge import log_loss_each
-from weft.evidence.calibration.prior import corrected, estimated, shift
+from weft.evidence.calibration.prior import corrected, shift
 from weft.randomness import generator_for
 
 
@@ -51,13 +51,6 @@ def test_the_correction_is_the_truth() -> None:
     assert corrected(equal, change) == pytest.approx(truth)
     before, after = (log_loss_each(rows, labels).mean() for rows in (equal, truth))
     assert after < before - 0.1
-
-
-def test_shares_are_found_without_labels() -> None:
-    labels, _, equal = bayes([0.7, 0.2, 0.1], 20_000)
-    found = estimated(equal, [1, 1, 1])
-    assert found == pytest.approx(np.bincount(labels) / len(labels), abs=0.01)
-    assert found.sum() == pytest.approx(1)
 
 
 def test_a_class_that_training_lacks_is_left_alone() -> None:

@@ -23,11 +23,6 @@ class Curve:
     low: NDArray[np.float64]  # 95 % interval at each point by itself (Wilson)
     high: NDArray[np.float64]
 
-    @property
-    def area(self) -> float:
-        """Mean share of errors over all coverages: 0 is best, the error rate is no use at all."""
-        return float((1 - self.accuracy).mean())
-
 
 @dataclass(frozen=True)
 class Kept:
@@ -43,8 +38,8 @@ class Kept:
 def curve(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> Curve:
     """Accuracy against coverage, the surest answers first.
 
-    Examples of equal confidence come in no order: each counts as their mean. The curve and its
-    area follow Y. Geifman and R. El-Yaniv, Selective classification for deep neural networks, 2017.
+    Examples of equal confidence come in no order: each counts as their mean. The curve follows
+    Y. Geifman and R. El-Yaniv, Selective classification for deep neural networks, 2017.
 
     Args:
         probabilities: (B, C) of each class, at least one row.

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 NOTICEABLE = 0.02
 """A shift from this on is worth a warning."""
 
-_ROUNDS, _SETTLED = 1000, 1e-9
-
 
 @dataclass(frozen=True)
 class Shift:
@@ -59,23 +57,3 @@ def corrected(probabilities: NDArray[np.float64], change: Shift) -> NDArray[np.f
     rows = probabilities * change.factors
     totals = rows.sum(axis=1, keepdims=True)
     return np.where(totals > 0, rows / np.where(totals > 0, totals, 1), probabilities)
-
-
-def estimated(probabilities: NDArray[np.float64], trained: Sequence[float]) -> NDArray[np.float64]:
-    """(C,) class shares of unlabelled texts, by the paper's expectation maximisation.
-
-    It asks for calibrated probabilities, and for texts that differ from training in their shares
-    alone.
-
-    Args:
-        probabilities: (B, C) of each class, at least one row.
-        trained: (C,) counts or shares of training.
-    """
-    assert len(probabilities) > 0
-    shares = shift(trained, trained).trained
-    for _ in range(_ROUNDS):
-        new = corrected(probabilities, shift(trained, list(shares))).mean(axis=0)
-        if np.abs(new - shares).max() < _SETTLED:
-            return new
-        shares = new
-    return shares

@@ -35,8 +35,6 @@ class CalibrationError:
     """Mean distance over the bins, weighed by counts. Biased upwards: chance alone parts them."""
     floor: float
     """What `ece` would be, on average, of a model whose confidences are all true."""
-    rms: float
-    """Root of the mean squared distance less its bias; 0 where that is negative."""
 
 
 def reliability(
@@ -73,15 +71,10 @@ def reliability(
 def calibration_error(
     probabilities: NDArray[np.float64], labels: NDArray[np.int64], bins: int = BINS
 ) -> CalibrationError:
-    """Expected calibration error of the answers, its floor, and a debiased twin.
+    """Expected calibration error of the answers, and its floor.
 
     `floor`: in each bin of a model whose confidences are true, accuracy scatters about confidence
     with standard error s, so their mean distance is s * sqrt(2 / pi).
-
-    `rms`: from each bin's squared distance goes a(1 - a) / (k - 1), for accuracy a of k examples:
-    the unbiased estimate of what chance adds to it (A. Kumar, P. Liang and T. Ma, Verified
-    uncertainty calibration, 2019). What is estimated is the error of the binned model, which is at
-    most that of the model.
 
     Args:
         probabilities: (B, C) of each class, at least one row.
@@ -91,11 +84,8 @@ def calibration_error(
     found = reliability(probabilities, labels, bins)
     weights = found.counts / found.counts.sum()
     apart = found.accuracy - found.confidence
-    noise = found.accuracy * (1 - found.accuracy) / np.maximum(found.counts - 1, 1)
-    squared = float((weights * (apart**2 - noise)).sum())
     return CalibrationError(
         bins=len(found.counts),
         ece=float((weights * np.abs(apart)).sum()),
         floor=float((weights * found.chance).sum()) * (2 / pi) ** 0.5,
-        rms=max(squared, 0.0) ** 0.5,
     )
