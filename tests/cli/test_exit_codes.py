@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from tests.cli.command import SMALL, weft
+from tests.cli.command import SMALL, Said, weft
 
 from weft.errors import (
     AdapterError,
@@ -98,6 +98,35 @@ class Interrupted:
     def run(self, items: Sequence[Item], _before: object) -> Iterator[MethodEvent]:
         yield from self._method.run(items[:2])
         raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [
+        (("predict", "m", "good"), "weft.classifier.load"),
+        (("study", "reviews.csv", "--dry-run"), "weft.cli.dry_run.print_plan"),
+        (("check", "reviews.csv"), "weft.data.sources.load"),
+        (("check", "reviews.csv", "--labels", "--labels-by", "probe"), "weft.data.sources.load"),
+    ],
+)
+@pytest.mark.usefixtures("fresh")
+def test_what_cannot_go_on_does_not_say_so(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], where: str
+) -> None:
+    monkeypatch.setattr(where, _stop)
+    assert weft(*words) == Said(130, "", "\ninterrupted\n")
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_search_for_label_errors_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("weft.data.sources.load", _stop)
+    said = weft("check", "reviews.csv", "--labels")
+    assert said.code == 130
+    assert said.err.endswith("goes on from where it was:\n  weft check reviews.csv --labels\n")
+
+
+def _stop(*_: object, **_named: object) -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.usefixtures("no_figures")

@@ -49,6 +49,8 @@ def test_all_labels_train_as_long_as_was_found(study: Path) -> None:
     assert f"all {labels} labels" in words
     assert "No validation score can be given" in words
     assert key.name in words
+    assert f", training noise not measured) at {key.size} labels, over 2 seeds." in words
+    assert "Not converged" not in words
     page = ModelCard.load("m/README.md")
     assert words in page.text
     assert page.data.eval_results is not None
@@ -95,6 +97,15 @@ def test_steps_and_penalty_are_those_found(
     there = json.loads(own.read_text(encoding="utf-8"))
     assert card["calibration"]["temperature"] == there["calibration"]["temperature"]
     assert "taken over" in card["calibration"]["reason"]
+
+
+def test_a_fit_that_did_not_converge_is_told(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen(monkeypatch, study, "tfidf")
+    monkeypatch.setattr("weft.methods.logistic.ITERATIONS", 1)
+    said = weft("train", "--from", study, "-o", "m")
+    assert said.code == 0, said.err
+    assert "\nNot converged: its logistic regression took all" in said.out
+    assert "Not converged" in Path("m/README.md").read_text(encoding="utf-8")
 
 
 def test_what_the_study_decides_is_refused(study: Path) -> None:

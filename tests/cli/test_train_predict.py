@@ -73,6 +73,18 @@ def test_another_method_and_size(method: str) -> None:
     assert len(table_of(weft("predict", "m", *TEXTS))) == 3
 
 
+@pytest.mark.usefixtures("fresh")
+def test_a_fit_that_did_not_converge_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("--method", "tfidf", "--size", "40", "-o", "m", "-q")
+    said = weft("train", "reviews.csv", *SMALL, *words)
+    assert "validation, which chose the penalty: " in said.out
+    assert "converged" not in said.out
+    monkeypatch.setattr("weft.methods.logistic.ITERATIONS", 1)
+    said = weft("train", "reviews.csv", *SMALL, *words[:-2], "n", "-q")
+    assert said.code == 0, said.err
+    assert "\nNot converged: its logistic regression took all" in said.out
+
+
 @pytest.mark.parametrize("methods", [("tfidf", "probe"), ("probe", "tfidf")])
 @pytest.mark.usefixtures("fresh")
 def test_the_model_is_the_one_asked_for_whatever_was_trained_before(

@@ -110,7 +110,7 @@ def test_macro_f1_of_few_examples_a_class_has_no_interval(examples: int, offered
     recipe, adapters = f1_intervals(predicted, labels, 4, None, generator_for("d"), resamples=50)
     for found in (recipe, *adapters):
         assert found.offered == offered
-        assert offered or "below 40 test examples a class" in found.noise
+        assert offered or "fewer than 40 test examples a class" in found.noise
     assert recipe.estimate == pytest.approx(np.mean([one.estimate for one in adapters]))
 
 

@@ -43,6 +43,21 @@ def test_the_usual_numbers() -> None:
     assert formats.count(1200, "seed") == "1,200 seeds"
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.8, "80 %"),
+        (0.57, "57 %"),  # 100 times the float is 56.99999999999999
+        (0.975, "97.5 %"),
+        (0.9995, "99.95 %"),
+        (0.00001, "0.001 %"),
+        (1.0, "100 %"),
+    ],
+)
+def test_a_chosen_share_keeps_its_digits(value: float, text: str) -> None:
+    assert formats.percent_whole(value) == text
+
+
 def test_what_is_missing_or_no_number_is_a_dash() -> None:
     plain = (formats.percent, formats.points, formats.three, formats.whole)
     for write in (*plain, formats.short, formats.few, formats.share):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
+from weft.cli import usage
 from weft.cli.check import check
 from weft.cli.doctor import doctor
 from weft.cli.export import export
@@ -15,7 +17,6 @@ from weft.cli.report import report
 from weft.cli.serve import serve
 from weft.cli.study import study
 from weft.cli.train import train
-from weft.cli.usage import Command
 from weft.errors import WeftError
 
 app = typer.Typer(
@@ -27,7 +28,35 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_INTERRUPTED = 130
+
+
+class Command(usage.Command):
+    """A command that says, when it is interrupted, whether it can go on."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """As click does."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # of which Typer makes exit code 130
+            print(_interrupted(str(self.name), ctx.params), file=sys.stderr)
+            raise
+
+
+def _interrupted(name: str, given: Mapping[str, Any]) -> str:
+    if not _goes_on(name, given):
+        return "\ninterrupted"
+    from weft.study.runner import typed_command
+
+    return f"\ninterrupted; the same command goes on from where it was:\n  {typed_command()}"
+
+
+def _goes_on(name: str, given: Mapping[str, Any]) -> bool:
+    """Whether the command keeps in a folder what it has done so far."""
+    if name == "check":
+        return bool(given["labels"]) and given["labels_by"] == "lora"
+    return name == "train" or (name == "study" and not given["dry_run"])
+
+
 for command in (study, train, predict, export, serve, check, report, doctor):
     app.command(cls=Command)(command)
 
@@ -66,13 +95,3 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(1)
-    except SystemExit as end:
-        if end.code == _INTERRUPTED:  # Typer has made this of a KeyboardInterrupt
-            from weft.study.runner import typed_command
-
-            again = typed_command()
-            print(
-                f"\ninterrupted; the same command goes on from where it was:\n  {again}",
-                file=sys.stderr,
-            )
-        raise

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from weft.api import Result
 from weft.report.answer import between
-from weft.report.convergence import unconverged
+from weft.report.convergence import STOPPED, stopped, unconverged
 from weft.report.features import features_sentence
 from weft.report.rows import withheld
 from weft.study.notices import Opened
@@ -33,9 +33,9 @@ def print_result(result: Result, opened: Opened | None, *, as_json: bool, quiet:
     found = result.gathered
     table = found.table
     console.print(render(table))
-    stopped = unconverged(found.view)
-    if stopped:
-        console.print(stopped, markup=False)
+    some_stopped = unconverged(found.view)
+    if some_stopped:
+        console.print(some_stopped, markup=False)
     first, *more = found.answer
     console.print(f"\n[bold]Answer.[/] {escape(first)}")
     for paragraph in more:
@@ -165,7 +165,9 @@ def print_model(
         f"test accuracy {_own_accuracy(result.gathered, key, outcome)} "
         f"on {outcome.test.examples:,} examples "
         f"(F1 {outcome.test.f1:.3f}, loss {outcome.test.loss:.3f}); "
-        f"validation, which chose the epoch: {outcome.validation.accuracy:.1%}"
+        f"validation, which chose the {outcome.chosen}: {outcome.validation.accuracy:.1%}"
     )
+    if stopped(outcome.extra):
+        console.print(STOPPED, markup=False)
     console.print(f"model     {folder}\nstudy     {result.folder}", markup=False)
     console.print(f'next      weft predict {folder} "your own sentence"', markup=False)

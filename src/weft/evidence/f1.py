@@ -109,7 +109,7 @@ def weighted_f1(
 def _too_few(by_seed: NDArray[np.float64], level: float, fewest: int) -> Interval:
     """What S scores (S,) get where classes have few examples each."""
     estimand, _ = words("F1", len(by_seed), len(by_seed) == 1)
-    why = f"macro F1 over many classes is biased below {fewest} test examples a class"
+    why = f"macro F1 with fewer than {fewest} test examples a class"
     return not_offered(float(by_seed.mean()), level, estimand, why)
 
 

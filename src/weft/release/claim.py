@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +12,8 @@ from weft.errors import AdapterError
 from weft.evidence.metrics import score
 from weft.evidence.recipe import ScoreIntervals, score_intervals
 from weft.randomness import generator_for
-from weft.report.answer import between
+from weft.report.answer import between, scored
+from weft.report.convergence import STOPPED, stopped
 from weft.report.formats import count, percent
 from weft.report.gathered import Gathered, gather
 from weft.report.intervals import SCORED, of_score
@@ -97,14 +98,14 @@ def of_run(study: Path, run_id: str) -> Claim:
         outcome = ledger.outcome(run_id)
     assert outcome is not None, "a model of a run that is not done"
     held = section(facts, "data").get("validation", 0)
-    chose = "its epoch" if outcome.best_epoch else "its penalty"
     said = [
         (
             f"Trained on {count(key.size, 'label')} of {_data(facts)} by {key.name}, seed "
-            f"{key.seed}. {count(held, 'validation example')} chose {chose} and fitted its "
-            "temperature."
+            f"{key.seed}. {count(held, 'validation example')} chose its {outcome.chosen} "
+            "and fitted its temperature."
         )
     ]
+    said += _stopped(outcome.extra)
     own = found.adapters.get(run_id)
     said += _own_score(facts, outcome.test, own)
     said += _of_recipe(found, key)
@@ -142,6 +143,7 @@ def of_refit(study: Path, made: Refitted) -> Claim:
             said[0] += f"{made.examples:,} of them, drawn at random, once; the others not at all."
         else:
             said[0] += f"{made.examples / made.labels:.1f} passes."
+    said += _stopped(made.extra)
     said.append(
         "No validation score can be given: it trained from those examples too. Its temperature is "
         "that of the study's run, which had not."
@@ -169,6 +171,11 @@ def _own_score(facts: dict[str, Any], test: Scores, own: ScoreIntervals | None) 
     ]
 
 
+def _stopped(extra: Mapping[str, Any]) -> list[str]:
+    """That its logistic regression did not converge, where so."""
+    return [STOPPED] if stopped(extra) else []
+
+
 def _of_recipe(found: Gathered, key: RunKey) -> list[str]:
     """The recipe's expected score in the study, and how often test was looked at."""
     if withheld(found.view.facts):
@@ -178,7 +185,7 @@ def _of_recipe(found: Gathered, key: RunKey) -> list[str]:
     if cell is not None and len(cell.answers.seeds) > 1:
         mean = float(cell.answers.correct.mean())
         said.append(
-            f"In the study this recipe scored {percent(mean)} ({between(cell.recipe.accuracy)}) "
+            f"In the study this recipe scored {scored(mean, cell)} "
             f"at {count(key.size, 'label')}, over {count(len(cell.answers.seeds), 'seed')}."
         )
     said.append(f"The study looked at test with {count(found.looks, 'run')}.")

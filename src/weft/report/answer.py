@@ -109,7 +109,7 @@ def _last_step(view: StudyView, who: Chosen, cells: Mapping[Place, Judged], foun
         (size,) = who.sizes
         return (
             f"At {whole(size)} training examples the test accuracy of {who.standing} is "
-            f"{_scored(means[size], cells.get((who.method, size)))}. Whether more labels would "
+            f"{scored(means[size], cells.get((who.method, size)))}. Whether more labels would "
             "help cannot be said from one size: run at least two."
         )
     small, large = who.sizes[-2:]
@@ -172,11 +172,11 @@ def _of_target(view: StudyView, who: Chosen, cells: Mapping[Place, Judged], targ
     """What can be said of a target without a forecast: whether it was met."""
     largest = who.sizes[-1]
     mean, cell = _means(view, who)[largest], cells.get((who.method, largest))
-    scored = f"{name_of(who.method)} scores {_scored(mean, cell)} at {whole(largest)}"
+    stands = f"{name_of(who.method)} scores {scored(mean, cell)} at {whole(largest)}"
     low = None if cell is None else cell.recipe.accuracy.low
     if low is not None and low >= target:
-        return f"{percent(target)} is met: {scored} training examples."
-    return f"How many labels {percent(target)} takes is not forecast: {scored} training examples."
+        return f"{percent(target)} is met: {stands} training examples."
+    return f"How many labels {percent(target)} takes is not forecast: {stands} training examples."
 
 
 def _means(view: StudyView, who: Chosen) -> dict[int, float]:
@@ -187,7 +187,8 @@ def _means(view: StudyView, who: Chosen) -> dict[int, float]:
     }
 
 
-def _scored(mean: float, cell: Judged | None) -> str:
+def scored(mean: float, cell: Judged | None) -> str:
+    """With its interval, and a label where that leaves training noise out."""
     if cell is None:
         return percent(mean)
     seeds = len(cell.answers.seeds)

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from weft.evidence.sentences import name_of
 from weft.report.formats import count, whole
 from weft.report.rows import StudyView, done, section
+
+STOPPED = (
+    "Not converged: its logistic regression took all the iterations that it is given, at the C "
+    "that validation chose; its scores are those of where it stood."
+)
+"""Of one run."""
+
+
+def stopped(extra: Mapping[str, Any]) -> bool:
+    """Whether a run's own facts say so."""
+    return extra.get("converged") is False
 
 
 def unconverged(view: StudyView) -> str:
     """How many runs of which cells, in a sentence; empty where there is none."""
     cells: dict[tuple[int, str], int] = {}
     for row in done(view.runs):
-        if section(row, "extra").get("converged") is False:
+        if stopped(section(row, "extra")):
             place = row["size"], row["method"]
             cells[place] = cells.get(place, 0) + 1
     if not cells:

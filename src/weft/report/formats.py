@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import Any
 
 MISSING = "\u2013"
@@ -44,8 +45,9 @@ def share(value: float | None) -> str:
 
 
 def percent_whole(value: float) -> str:
-    """A share that is a round figure: `80 %`."""
-    return f"{100 * value:.3g} %"
+    """A share that somebody chose, with the digits that it has: `80 %`, `99.95 %`."""
+    exact = 100 * Decimal(repr(float(value)))  # a float's product may end in a digit of noise
+    return f"{exact.normalize():f} %"
 
 
 def short(value: float | None) -> str:

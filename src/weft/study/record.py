@@ -84,6 +84,11 @@ class Outcome:
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
     """What only this method can say, e.g. PEFT's own parameter counts or the chosen C."""
 
+    @property
+    def chosen(self) -> str:
+        """What validation chose for it: the epoch, or where the method has none the penalty."""
+        return "epoch" if self.best_epoch else "penalty"
+
     def __post_init__(self) -> None:
         """Refuses a folder outside of the study's.
 

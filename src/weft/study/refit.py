@@ -54,6 +54,8 @@ class Refitted:
     examples: int | None
     """Trained on in these steps, an example anew in each pass; None: the method takes no steps."""
     test: NDArray[np.float64]  # (B, C) probabilities
+    extra: dict[str, Any]
+    """As `Outcome.extra`."""
 
 
 def refit(
@@ -111,7 +113,10 @@ def refit(
         place = folder / "runs" / given.key.run_id
         _put_model(place / MODEL, temperature, out)
         test = read_probabilities(place / PREDICTIONS)["test"].probabilities
-        describe(Refitted(chosen, data, given.key.size, steps, seen, test))
+        with Ledger(folder / LEDGER, readonly=True) as ledger:
+            outcome = ledger.outcome(given.key.run_id)
+        assert outcome is not None, "it was carried out"
+        describe(Refitted(chosen, data, given.key.size, steps, seen, test, outcome.extra))
         sync_tree(out)
         _clear(folder)
 
