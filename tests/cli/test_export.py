@@ -63,12 +63,14 @@ def test_one_that_fails_its_tolerance_is_1_and_is_not_pushed(
     monkeypatch.setattr("weft.release.push.push", lambda folder, *_, **__: pushed.append(folder))
     strict = certificate.Tolerance(logits=1e-12, labels=1.0)
     monkeypatch.setattr("weft.release.export.FLOAT", strict)
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
     said = weft("export", best_lora(study), "--to", "onnx", "-o", "out", "--push", "me/model")
     assert said.code == 1
     assert "certificate FAILED" in said.out
     assert "does not compute what the model computes" in said.err
     assert not pushed
-    assert not json.loads(Path("out/certificate.json").read_text(encoding="utf-8"))["passed"]
+    assert "out is as it was" in said.err
+    assert not Path("out").exists()
 
 
 @pytest.mark.slow
@@ -80,12 +82,35 @@ def test_one_that_passes_is_pushed(study: Path, monkeypatch: pytest.MonkeyPatch)
         return "https://example.org/me/model/commit/abc"
 
     monkeypatch.setattr("weft.release.push.push", push)
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
     words = ("--to", "onnx", "-o", "out", "--push", "me/model", "--private")
     said = weft("export", best_lora(study), *words)
     assert said.code == 0, said.err
     assert pushed == [("out", "me/model", True)]
     assert "commit/abc" in said.out
     assert 'snapshot_download("me/model")' in Path("out/README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "token", "said"),
+    [
+        ("a/b/c", "hf_secret", "is no name of a repository"),
+        ("model", "hf_secret", "no owner"),
+        ("me/model", "", "no token"),
+    ],
+)
+def test_a_push_that_cannot_be_is_refused_before_any_work(
+    name: str, token: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("weft.release.export.export", work)
+    monkeypatch.setenv("HF_TOKEN", token)
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "none"))
+    refused = weft("export", "model", "--to", "peft", "--push", name)
+    assert refused.code == 2
+    assert said in refused.err
 
 
 def test_what_is_no_model_is_2(study: Path) -> None:

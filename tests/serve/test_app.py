@@ -18,7 +18,7 @@ from weft.serve.limits import Limits
 from weft.serve.telling import _Json
 
 from .. import tiny
-from .live import stuck
+from .live import exchange, listening, stuck
 
 SECRET = "an-unlikely-word-of-a-user"
 
@@ -73,6 +73,8 @@ def test_without_a_name_the_first_adapter_answers(server: TestClient) -> None:
         ({"inputs": []}, 422),
         ({"inputs": ["a", ""]}, 422),
         ({"inputs": [1]}, 422),
+        ({"inputs": [["one text", "and another"]]}, 422),
+        ({"inputs": {"text": "one text", "text_pair": "and another"}}, 422),
         ({"inputs": "a", "top_k": 0}, 422),
         ({"inputs": "a", "top_k": "1"}, 422),
         ({"inputs": "a", "top_k": 1.5}, 422),
@@ -190,6 +192,17 @@ def test_other_paths_and_methods(server: TestClient) -> None:
     assert server.get("/nothing").status_code == 404
     assert server.get("/predict").status_code == 405
     assert set(server.get("/predict").json()) == {"error", "error_type"}
+
+
+def test_the_two_answers_of_another_form(deck: Deck) -> None:
+    not_begun = TestClient(create_app(deck, Limits()))  # which stands as one that ends
+    answer = not_begun.get("/ready")
+    assert (answer.status_code, answer.json()) == (503, {"status": "ending"})
+    with listening(deck) as port:
+        head, _, body = exchange(port, b"no HTTP at all\r\n\r\n").partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"content-type: text/plain" in head.lower()
+    assert b"HTTP" in body
 
 
 def test_a_token_is_asked_for_where_there_is_one(deck: Deck) -> None:

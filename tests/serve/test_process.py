@@ -73,7 +73,11 @@ def test_it_ends_when_told_and_loses_no_answer(
     _, said = running.communicate(timeout=120)
     assert running.returncode in (0, -signal.SIGTERM)
     lines = [json.loads(line) for line in said.splitlines()]
-    assert "ended" in [line["event"] for line in lines]
+    events = [line["event"] for line in lines]
+    assert "ended" in events
+    assert events.index("listening") < events.index("ready")
+    (listening,) = [line for line in lines if line["event"] == "listening"]
+    assert listening["addresses"] == [f"http://127.0.0.1:{port}"]
     assert texts[0] not in said
     with pytest.raises(urllib.error.URLError):
         ask(port, "/health")

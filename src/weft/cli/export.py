@@ -50,12 +50,16 @@ def export(
 ) -> None:
     """Write a model for others, load it as they do, and certify that it computes the same."""
     from weft.errors import TrainingError
-    from weft.release.certificate import FILE, sentence
+    from weft.release.certificate import sentence
     from weft.release.export import Wanted, export
     from weft.release.usage import CODE, loading
     from weft.study.choice import model_folder
 
     folder = out or Path(f"weft-export-{to}")
+    if push is not None:
+        from weft.release.push import check_push
+
+        check_push(push)  # before any long work
     made = export(
         Wanted(
             model=model_folder(model),
@@ -75,14 +79,14 @@ def export(
         print(made.model_dump_json(indent=2))
     else:
         print(f"certificate {sentence(made)}")
-        print(f"model       {folder}  (README.md is its card)")
     if not made.passed:
         raise TrainingError(
-            f"the export in {folder} does not compute what the model computes",
+            "the export does not compute what the model computes",
             found=sentence(made),
-            remedy=f"do not use it; {folder / FILE} has the figures",
+            remedy=f"another form may: see --to; nothing was written, {folder} is as it was",
         )
     if not json:
+        print(f"model       {folder}  (README.md is its card)")
         mean = to == "merged" and (folder / CODE).is_file()
         print(f"use         {loading(to, str(folder), mean=mean)}")
         if mean:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -40,6 +41,7 @@ def serve(
 
         from weft.serve.app import create_app
         from weft.serve.deck import open_deck
+        from weft.serve.door import close, listen, reserve
         from weft.serve.limits import Limits
         from weft.serve.telling import log, log_to_stderr
     except ImportError as error:
@@ -55,16 +57,25 @@ def serve(
     if token is not None and not token.strip():
         raise ConfigError("the token is empty", remedy=f"give one with --token or {_TOKEN}")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    deck = open_deck(models, backbone)
-    log_to_stderr()
-    if host not in ("127.0.0.1", "::1", "localhost") and token is None:
-        log("open to others without a token: anybody who reaches this address may ask", host=host)
-    uvicorn.run(
-        create_app(deck, limits, token),
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=round(timeout),
-        server_header=False,
-    )
+    door = reserve(host, port)  # a port that is taken is told before models are loaded
+    try:
+        deck = open_deck(models, backbone)
+        log_to_stderr()
+        if host not in ("127.0.0.1", "::1", "localhost") and token is None:
+            log(
+                "open to others without a token: anybody who reaches this address may ask",
+                host=host,
+            )
+        app = create_app(deck, limits, token)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=round(timeout),
+            server_header=False,
+        )
+        log("listening", addresses=listen(door))
+        with suppress(KeyboardInterrupt):  # it has ended as it should
+            uvicorn.Server(config).run(sockets=door)
+    finally:
+        close(door)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -32,6 +32,7 @@ from weft.release.certificate import (
 from weft.release.fresh import answer
 from weft.release.onnx_graph import require
 from weft.release.origin import Texts, claim_of, texts_for
+from weft.release.place import check_encoder, check_place, put, room_beside
 from weft.release.usage import WITHOUT, Reading, Target, example, usage
 from weft.release.whole import Parts, logits_by_weft, parts_of
 from weft.report.formats import count
@@ -58,11 +59,16 @@ class Wanted:
 
 
 def export(wanted: Wanted) -> Certificate:
-    """Writes the export, its certificate and its card, whether the certificate passes or not.
+    """Writes the export, its certificate and its card, if the certificate passes.
+
+    Until then all is made beside `out`: what is refused or fails leaves what was there.
+
+    Returns:
+        The certificate; one that did not pass has no export.
 
     Raises:
         AdapterError: there is no such model, or it has no such form.
-        ConfigError: the folder holds something else, or packages are missing.
+        ConfigError: the folder is the model's or holds something else, or packages are missing.
         DataError: the given texts cannot be used.
         TrainingError: the export cannot be loaded by those it is for.
     """
@@ -70,12 +76,21 @@ def export(wanted: Wanted) -> Certificate:
         raise ConfigError(
             "--int8 is for ONNX", found=f"--to {wanted.target}", remedy="add --to onnx, or drop it"
         )
+    check_place(wanted.out, wanted.model)
     if wanted.target == "onnx":
         require()
-    _make_room(wanted.out)
     parts = parts_of(wanted.model, wanted.backbone)
+    check_encoder(wanted.out, parts.source.folder)
     claim = claim_of(wanted.model)
     texts = texts_for(wanted.model, claim, wanted.texts, wanted.text, wanted.text_pair)
+    with room_beside(wanted.out) as beside:
+        made = _write(replace(wanted, out=beside), parts, claim, texts)
+        if made.passed:
+            put(beside, wanted.out)
+    return made
+
+
+def _write(wanted: Wanted, parts: Parts, claim: claims.Claim | None, texts: Texts) -> Certificate:
     targets.write(parts, wanted.target, wanted.out, int8=wanted.int8)
     if claim is not None:
         claim = claim.model_copy(update={"study": None})
@@ -154,20 +169,3 @@ def _usage(wanted: Wanted, parts: Parts, *, here: bool) -> str:
     )
     lines = usage(wanted.target, model, base, parts.card.labels, reading, hub=hub)
     return lines if here else lines + example(wanted.target)
-
-
-def _make_room(out: Path) -> None:
-    """An empty folder, or that of an earlier export, emptied."""
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"{out} is a file", remedy="name a folder with --out")
-    there = list(out.iterdir()) if out.is_dir() else []
-    if there and not (out / FILE).is_file():
-        raise ConfigError(
-            f"{out} is neither empty nor an earlier export",
-            found=", ".join(sorted(path.name for path in there)[:4]),
-            remedy="name another folder with --out",
-        )
-    for path in there:
-        if path.is_file():
-            path.unlink()
-    out.mkdir(parents=True, exist_ok=True)
