@@ -97,6 +97,29 @@ def test_steps_and_penalty_are_those_found(
     assert "taken over" in card["calibration"]["reason"]
 
 
+def test_it_takes_the_place_of_nothing_but_a_model(study: Path) -> None:
+    Path("mine").mkdir()
+    Path("mine/README.md").write_text("my own", encoding="utf-8")
+    said = weft("train", "--from", study, "-o", "mine")
+    assert said.code != 0
+    assert "README.md" in said.err
+    assert Path("mine/README.md").read_text(encoding="utf-8") == "my own"
+    run = next((study / "runs").glob("*-*"))
+    said = weft("train", "--from", study, "-o", run / "adapter")
+    assert said.code != 0
+    assert "lies among the runs of a study" in said.err
+
+
+def test_beside_it_may_lie_what_it_does_not_write(study: Path) -> None:
+    Path("m").mkdir()
+    Path("m/notes.txt").write_text("my own", encoding="utf-8")
+    Path("m/nowhere").symlink_to("gone")
+    said = weft("train", "--from", study, "-o", "m", "-q")
+    assert said.code == 0, said.err
+    assert Path("m/notes.txt").read_text(encoding="utf-8") == "my own"
+    assert not Path("m/.refit").exists()
+
+
 def test_what_the_study_decides_is_refused(study: Path) -> None:
     said = weft("train", "--from", study, "--learning-rate", "0.1", "--size", "20", "-o", "m")
     assert said.code == 2

@@ -30,8 +30,7 @@ class Assured:
         With a positive class these are texts that are said to be of it, and no others.
         """
         assert self.found.value is not None
-        reached = threshold.scores(rows, self.positive) >= self.found.value
-        return reached if self.positive is None else reached & (rows.argmax(1) == self.positive)
+        return threshold.reached(rows, self.positive, self.found.value)
 
     def __str__(self) -> str:
         found = self.found

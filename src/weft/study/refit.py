@@ -36,7 +36,7 @@ from weft.study.room import room
 from weft.study.run_record import STUDY
 from weft.study.runner import carry_out
 from weft.study.winner import Winner, found_by
-from weft.training.durable import sync_tree
+from weft.training.durable import sync
 
 WORK = ".refit"
 """Folder of the training inside that of the model."""
@@ -79,13 +79,15 @@ def refit(
 
     Raises:
         StudyError: data or backbone are not those of the study; what was stopped in this place
-            follows from something else; or another process is at it.
+            follows from something else; another process is at it; or the place is that of a
+            study's own model, or holds files of somebody else that the model's would replace.
         TrainingError: the loss is no number any more.
         KeyboardInterrupt: the user asked to stop, and what there is to go on from is kept.
     """
     from weft.nn.source import find
     from weft.study.recording import PREDICTIONS
 
+    _refuse_taken(out)
     data = load(chosen.config.data)
     source = None if chosen.key.method == "tfidf" else find(chosen.config.backbone)
     now: dict[str, Any] = {"data": {"hashes": data.hashes}}
@@ -112,8 +114,29 @@ def refit(
         _put_model(place / MODEL, temperature, out)
         test = read_probabilities(place / PREDICTIONS)["test"].probabilities
         describe(Refitted(chosen, data, given.key.size, steps, seen, test))
-        sync_tree(out)
+        for name in card.MODEL_FILES:
+            if (out / name).exists():
+                sync(out / name)
+        sync(out)
+        sync(out.parent)
         _clear(folder)
+
+
+def _refuse_taken(out: Path) -> None:
+    """A model takes the place of another model, and of nothing else."""
+    places = (out.resolve(), *out.resolve().parents)
+    if any(place.name == "runs" and (place.parent / LEDGER).is_file() for place in places):
+        raise StudyError(
+            f"{out} lies among the runs of a study",
+            remedy="name a folder outside the study with --out",
+        )
+    others = [name for name in card.MODEL_FILES if (out / name).is_file()]
+    if others and not (out / card.FILE).is_file() and not (out / WORK / LEDGER).is_file():
+        raise StudyError(
+            f"{out} holds files that the model's would replace, and is no model of weft's",
+            found=", ".join(others),
+            remedy="name another folder with --out",
+        )
 
 
 def _opened(config: StudyConfig, method: str, data: LabelledText) -> Opened:

@@ -111,13 +111,23 @@ def test_a_class_and_any_answer() -> None:
     rows = softmax(logits)
     one = rule.found(rows, labels, 2, wanted=0.9)
     assert one.value is not None
-    said = rows[:, 2] >= one.value
-    assert (one.answered, one.right) == (said.sum(), (labels[said] == 2).sum())
-    assert np.array_equal(rule.scores(rows, 2) >= one.value, said)
-    assert one.right == (rule.right_of(rows, labels, 2) & said).sum()
+    said = (rows.argmax(axis=1) == 2) & (rows[:, 2] >= one.value)
+    assert np.array_equal(rule.reached(rows, 2, one.value), said)
+    assert (one.examples, one.answered) == (2000, said.sum())
+    assert one.right == (labels[said] == 2).sum()
+    assert one.recall == one.right / (labels == 2).sum()
     every = rule.found(rows, labels, None, wanted=0.9)
     assert every.value is not None
     said = rows.max(axis=1) >= every.value
     assert every.right == (rows.argmax(axis=1) == labels)[said].sum()
-    assert np.array_equal(rule.scores(rows, None) >= every.value, said)
-    assert every.right == (rule.right_of(rows, labels, None) & said).sum()
+    assert np.array_equal(rule.reached(rows, None, every.value), said)
+
+
+def test_a_low_demand_still_counts_only_answers_of_the_class() -> None:
+    """A threshold below one half would let pass texts that are said to be of the other class."""
+    logits, labels = calibrated(2000, 2, "classes", spread=4.0)
+    rows = softmax(logits)
+    low = rule.found(rows, labels, 1, wanted=0.2)
+    assert low.value is not None
+    assert low.answered == (rows.argmax(axis=1) == 1).sum()
+    assert low.value >= 0.5

@@ -11,7 +11,7 @@ the risk.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, log
 
 import numpy as np
@@ -50,9 +50,11 @@ class Threshold:
         return self.answered / self.examples if self.examples else 0.0
 
 
-def scores(probabilities: NDArray[np.float64], positive: int | None) -> NDArray[np.float64]:
-    """(B,) by which answers are given: the positive class's probability, or the answer's."""
-    return probabilities.max(axis=1) if positive is None else probabilities[:, positive]
+def reached(
+    probabilities: NDArray[np.float64], positive: int | None, value: float
+) -> NDArray[np.bool_]:
+    """(B,) which answers a threshold lets pass: none but those of the positive class, if any is."""
+    return _said(probabilities, positive) & (probabilities.max(axis=1) >= value)
 
 
 def found(
@@ -71,16 +73,18 @@ def found(
         wanted: precision, between 0 and 1.
         level: of the promise.
     """
-    right = right_of(probabilities, labels, positive)
-    return for_precision(scores(probabilities, positive), right, wanted, level)
+    said = _said(probabilities, positive)
+    right = labels == probabilities.argmax(axis=1)
+    among = for_precision(probabilities.max(axis=1)[said], right[said], wanted, level)
+    could = int(right.sum() if positive is None else (labels == positive).sum())
+    return replace(among, examples=len(labels), recall=among.right / could if among.right else 0.0)
 
 
-def right_of(
-    probabilities: NDArray[np.float64], labels: NDArray[np.int64], positive: int | None
-) -> NDArray[np.bool_]:
-    """(B,) whether an answer, if it is given, is right."""
-    said = probabilities.argmax(axis=1) if positive is None else positive
-    return labels == said
+def _said(probabilities: NDArray[np.float64], positive: int | None) -> NDArray[np.bool_]:
+    """(B,) which answers are of the positive class; all, where there is none."""
+    if positive is None:
+        return np.ones(len(probabilities), dtype=np.bool_)
+    return probabilities.argmax(axis=1) == positive
 
 
 def for_precision(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.evidence.calibration.threshold import Threshold, right_of, scores
+from weft.evidence.calibration.threshold import Threshold, reached
 from weft.evidence.proportion import wilson
 from weft.report.calibration import Best, positive_of
 from weft.report.formats import MISSING, count, percent, percent_whole, whole
@@ -29,8 +29,8 @@ def threshold_words(gathered: Gathered, best: Best) -> str:
     if found.value is None:
         return f"{what}: no threshold is shown to reach it; {found.reason}."
     rows = run.at(run.test)
-    right = right_of(rows, run.test.labels, positive)
-    tested = _on_test(found.value, scores(rows, positive), right)
+    right = run.test.labels == (rows.argmax(axis=1) if positive is None else positive)
+    tested = _on_test(reached(rows, positive, found.value), right)
     said = f"{what}: {_reached(found)} {tested}"
     if run.held_out is None:  # `weft predict` trusts no other probabilities
         return said
@@ -48,8 +48,7 @@ def _reached(threshold: Threshold) -> str:
     )
 
 
-def _on_test(value: float, scores: NDArray[np.float64], right: NDArray[np.bool_]) -> str:
-    answered = scores >= value
+def _on_test(answered: NDArray[np.bool_], right: NDArray[np.bool_]) -> str:
     number, hits = int(answered.sum()), int((answered & right).sum())
     if not number:
         return "On test nothing reaches it."
