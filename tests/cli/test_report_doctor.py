@@ -70,6 +70,25 @@ def test_two_studies_are_set_side_by_side(study: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_figures")
+def test_studies_of_one_name_get_folders_of_their_own(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("first/same", "other/Same"):
+        shutil.copytree(study, folder)
+    said = weft("report", "first/same", "other/Same", "--out", "both", "--json")
+    assert said.code == 0, said.err
+    names = {path.name for path in Path("both").iterdir()}
+    assert names == {"1-same", "2-Same", "comparison.html", "comparison.md"}
+    (Path("other/Same") / "below").mkdir()
+    monkeypatch.chdir("other/Same/below")
+    out = Path("../../../deep/out")
+    said = weft("report", "..", f"../../../{study}", "--out", str(out), "--json")
+    assert said.code == 0, said.err
+    assert {path.name for path in out.parent.iterdir()} == {"out"}, "nothing beside it"
+    assert {path.name for path in out.iterdir() if path.is_dir()} == {"Same", study.name}
+
+
+@pytest.mark.usefixtures("no_figures")
 def test_texts_are_read_again_or_left_out(study: Path) -> None:
     page = study / "report.html"
     assert 'class="text"' in page.read_text(encoding="utf-8"), "as `weft study` left it"

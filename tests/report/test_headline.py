@@ -8,8 +8,10 @@ from typing import Any
 
 from weft.report import gather, read
 from weft.report.formats import percent
+from weft.report.provenance import provenance
 from weft.report.sections.how import how
 from weft.study.choice import best_run
+from weft.study.ledger import Ledger
 
 MakeStudy = Callable[..., Path]
 
@@ -60,3 +62,21 @@ def test_fill_is_the_mean_over_sessions(
     said = "\n".join(parts)
     assert "- 1, stopped before its end, or still at work: `first`" in said
     assert "- 4, ended 5: `third`" in said
+
+
+def test_a_probes_seconds_are_told_with_its_features(make_predicted: MakeStudy) -> None:
+    folder = make_predicted(sizes=(250,), methods=("probe",), examples=60)
+    with Ledger(folder / "ledger.sqlite") as ledger:
+        ledger._db.execute(
+            "UPDATE outcomes SET seconds = 0.04, "
+            """extra = '{"features_seconds": 12.34, "features_texts": 500}'"""
+        )
+    third = gather(read(folder)).headline[2]
+    assert "in less than 0.1 seconds, after 12.3 seconds for the features of all probes," in third
+
+
+def test_one_thread_and_the_preset_in_words() -> None:
+    machine = {"cores": 1, "threads": 1, "memory_gib": 23.4}
+    said = provenance({"machine": machine, "departures": []})
+    assert "23.4 GiB of memory, 1 core, 1 thread" in said
+    assert "**Departures from the preset**: none" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import numpy as np
 
 from weft.report import gather, read
 from weft.report.mistakes import MOST
+from weft.report.sections.mistakes import mistakes
 from weft.study.predictions import read_probabilities
 
-from .pages import seen
+from .pages import page_of, seen
 
 MakeStudy = Callable[..., Path]
 
@@ -70,3 +72,19 @@ def test_texts_of_another_test_split_are_not_shown(make_predicted: MakeStudy) ->
     own = gather(read(make_predicted(sizes=(250,), examples=60)), seen=seen(59)).mistakes
     assert "no longer" in own.missing
     assert {one.text for one in own.examples} == {None}
+
+
+def test_flags_of_a_model_near_chance_are_cautioned_against(make_predicted: MakeStudy) -> None:
+    caution = "not told apart from always giving test's commonest label"
+    good = gather(read(make_predicted("good", sizes=(4000,), examples=200)), seen=seen(200))
+    assert caution not in str(mistakes(good)[0])
+    folder = make_predicted("chance", sizes=(250,), examples=200, rises=0.4)
+    chance = gather(read(folder), seen=seen(200))
+    assert caution in str(mistakes(chance)[0])
+
+
+def test_a_figure_stays_with_its_unit(make_predicted: MakeStudy) -> None:
+    page = page_of(make_predicted(sizes=(250,), examples=60), seen(60))
+    shares = re.findall(r'class="share">([^<]+)<', page)
+    assert shares
+    assert all(re.fullmatch("[0-9.]+\u00a0%", share.strip()) for share in shares), shares[:3]

@@ -43,8 +43,9 @@ def report(
             "--out",
             "-o",
             help="Write there, not into the study's folder, which may be read-only. Of several "
-            "studies: each into a folder of its own, beside the page that sets them side by side, "
-            "which else goes into the first one's folder.",
+            "studies: each into a folder of its own, numbered where two are called the same, "
+            "beside the page that sets them side by side, which else goes into the first one's "
+            "folder.",
         ),
     ] = None,
     json: Annotated[
@@ -68,10 +69,9 @@ def report(
     from weft.study.reread import reread
 
     written: list[Result] = []
-    for folder in studies:
+    for folder, place in zip(studies, _places(studies, out), strict=True):
         view, seen = read_or_mend(folder), reread(folder, texts)
         found = gather(view, target, seen, note, target_precision or WANTED)
-        place = out if out is None or len(studies) == 1 else out / folder.absolute().name
         written.append(Result(folder, files=write_or_say(found, place), gathered=found))
     both, files = None, list[Path]()
     if len(written) > 1:
@@ -85,3 +85,14 @@ def report(
         print_result(result, None, as_json=False, quiet=False)
     if both is not None:
         print_versus(both, files)
+
+
+def _places(studies: list[Path], out: Path | None) -> list[Path | None]:
+    """Where each study's files go; None: its own folder. No two studies share a folder in `out`."""
+    if out is None or len(studies) == 1:
+        return [out] * len(studies)
+    names = [folder.resolve().name for folder in studies]
+    # some disks take `A` and `a` for one
+    if len({name.casefold() for name in names} - {""}) < len(names):
+        names = [f"{place}-{name or 'study'}" for place, name in enumerate(names, 1)]
+    return [out / name for name in names]

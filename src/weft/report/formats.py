@@ -57,6 +57,12 @@ def short(value: float | None) -> str:
     return f"{value:.1f}" if abs(value) < 99.95 else whole(value)
 
 
+def in_seconds(value: float | None) -> str:
+    """A time within a sentence: `12.3 seconds`; never none at all."""
+    text = short(value)
+    return "less than 0.1 seconds" if text == "0.0" else f"{text} seconds"
+
+
 def size(value: float | None) -> str:
     """Bytes in the units of disks, thousands: `850 kB`, `1.2 MB`, `91 MB`."""
     if value is None or not _known(value):

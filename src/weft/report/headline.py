@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from weft.evidence.answer import Answer, Needed, rounded
 from weft.evidence.sentences import name_of
 from weft.report.answer import between
-from weft.report.formats import count, percent, share, short, size, whole
+from weft.report.features import features_seconds
+from weft.report.formats import count, in_seconds, percent, share, size, whole
 from weft.report.rows import done, records
 from weft.report.tables import share_of
 
@@ -94,7 +95,11 @@ def _cost(view: StudyView, best: Best | None) -> str:
     if best is None or not sums:
         return f"{said}."
     run = next(row for row in runs if row["run_id"] == best.key.run_id)
+    shared = features_seconds(view) if best.key.method == "probe" else None
+    after = (
+        "" if shared is None else f", after {in_seconds(shared)} for the features of all probes,"
+    )
     return (
         f"{said}; this one trained {share(share_of(run))} of all parameters in "
-        f"{short(run['seconds'])} seconds and takes {size(run['model_bytes'])} on disk."
+        f"{in_seconds(run['seconds'])}{after} and takes {size(run['model_bytes'])} on disk."
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from weft.report.formats import percent, three, whole
+from weft.report.formats import count, percent, three, whole
 from weft.report.markdown import code, markdown_table, plain
 from weft.report.rows import main_method, records, section
 
@@ -27,7 +27,7 @@ def provenance(facts: dict[str, Any]) -> str:
         ("Data", _data(section(facts, "data"))),
         ("Protocol", _protocol(section(facts, "data"))),
         ("Settings", _settings(section(facts, "config"))),
-        ("Departures from the published preset", _departures(facts)),
+        ("Departures from the preset", _departures(facts)),
         ("Versions", _pairs(section(facts, "versions"))),
         ("Machine", _machine(section(facts, "machine"))),
     ]
@@ -154,12 +154,13 @@ def _departures(facts: dict[str, Any]) -> str:
 
 
 def _machine(machine: dict[str, Any]) -> str:
-    units = {"memory_gib": "GiB of memory", "cores": "cores", "threads": "threads"}
     parts = [plain(str(machine[name])) for name in ("cpu",) if machine.get(name)]
+    if machine.get("memory_gib") is not None:
+        parts.append(f"{_number(machine['memory_gib'])} GiB of memory")
     parts += [
-        f"{_number(machine[name])} {unit}"
-        for name, unit in units.items()
-        if machine.get(name) is not None
+        count(int(machine[f"{unit}s"]), unit)
+        for unit in ("core", "thread")
+        if machine.get(f"{unit}s") is not None
     ]
     parts += [plain(str(machine[name])) for name in ("platform",) if machine.get(name)]
     return ", ".join(parts)

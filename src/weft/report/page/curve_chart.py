@@ -55,10 +55,17 @@ def curve_chart(found: Gathered) -> Chart | None:
     return chart
 
 
-def dodged(sizes: Axis, place: int, of: int) -> float:
-    """What a series' sizes are multiplied by, so that none hides another."""
+def dodged(sizes: Axis, place: int, of: int, apart: float = _DODGE) -> float:
+    """What a series' sizes are multiplied by, so that it stands beside the others.
+
+    Args:
+        sizes: the axis.
+        place: which series it is, from 0.
+        of: how many there are.
+        apart: how far neighbours stand apart, of the axis.
+    """
     decades = math.log10(sizes.high / sizes.low)
-    return 10 ** (_DODGE * decades * (place - (of - 1) / 2))
+    return 10 ** (apart * decades * (place - (of - 1) / 2))
 
 
 def ends_of(cell: Judged | None) -> list[float]:

@@ -70,13 +70,18 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters["words"] = html_of
-    made.filters["percent"] = percent
+    made.filters["percent"] = _percent
     made.filters["whole"] = whole
     made.tests["drawn"] = _drawn
     made.tests["folded"] = _folded
     made.globals["style"] = _own(made, "page.css")
     made.globals["script"] = _own(made, "page.js")
     return made
+
+
+def _percent(share: float | None) -> str:
+    """No line ends between a figure and its unit."""
+    return percent(share).replace(" ", "\u00a0")
 
 
 def _drawn(value: Any) -> bool:

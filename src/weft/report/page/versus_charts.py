@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 KEYS = "abcde"
 """Of the studies' colours; more than these take them again."""
+_WIDE = 0.06  # of a narrow panel: the mark of a mean
+_MARGIN = 0.1  # of the axis: a little less than what it leaves free outside its sizes, both ends
 
 
 def versus_charts(found: Versus) -> list[Chart]:
@@ -39,17 +42,32 @@ def versus_charts(found: Versus) -> list[Chart]:
     n = " or ".join(map(whole, sorted({int(row["test_examples"]) for row in every})))
     title = f"test accuracy (n = {n})"
     y = linear(title, values, lambda v: f"{100 * v:.4g} %", least=0, most=1)
+    apart = _dodge([x.at(size) for size in sizes], len(rows))
     charts: list[Chart] = []
     for method in sorted({row["method"] for row in every}, key=method_rank):
         chart = Chart(says=f"Test accuracy of {method} by study", x=x, y=y, title=method)
         for place, (name, own) in enumerate(zip(found.names, rows, strict=True)):
             series = Series(KEYS[place % len(KEYS)], name)
             here = [row for row in own if row["method"] == method]
-            shift = dodged(x, place, len(rows))
+            shift = dodged(x, place, len(rows), apart)
             _fill(chart, series, here, found.studies[place].judged, shift)
             chart.series.append(series)
         charts.append(chart)
     return charts
+
+
+def _dodge(places: list[float], studies: int) -> float:
+    """How far studies stand apart at one size, of the axis.
+
+    As far as a mean's mark is wide in a narrow panel, but so that the outermost stay within the
+    axis, and those of a size nearer to each other than to the next size's.
+
+    Args:
+        places: of the sizes, per cent of the axis, ascending.
+        studies: how many.
+    """
+    gap = min((b - a for a, b in pairwise(places)), default=100.0) / 100
+    return min(_WIDE, _MARGIN / max(studies - 1, 1), gap / (studies + 1))
 
 
 def _fill(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from weft.report.formats import count, percent, whole
 from weft.report.markdown import markdown_table
 from weft.report.mistakes import MOST, Example, Kind
@@ -19,6 +21,10 @@ KINDS: dict[Kind, str] = {
 }
 """What the three kinds are called."""
 
+_CHANCE = (
+    " Here the best run is not told apart from always giving test's commonest label, so its flags "
+    "say little."
+)
 _SHORT = 300  # letters of a text in Markdown
 
 
@@ -37,6 +43,8 @@ def mistakes(found: Gathered) -> tuple[Part, ...]:
         "such flags was a wrong label: read the text before you change one, since a sure mistake "
         "looks the same."
     )
+    if _near_chance(found):
+        said += _CHANCE
     if not own.wanted:
         return (said, "The examples were left out (`--no-texts`).")
     if not own.examples:
@@ -48,6 +56,19 @@ def mistakes(found: Gathered) -> tuple[Part, ...]:
     headings = ("test #", "kind", "label", "answer", "sure", *sizes, "text")
     table = markdown_table(headings, [_line(one) for one in own.examples])
     return (*parts, Drawn("mistakes", table))
+
+
+def _near_chance(found: Gathered) -> bool:
+    """Whether the best run is not told apart from the commonest answer, or is below it."""
+    if found.best is None:
+        return False
+    test = found.best.run.test
+    commonest = float(np.bincount(test.labels).max() / len(test.labels))
+    own = found.adapters.get(found.best.key.run_id)
+    low = None if own is None else own.accuracy.low
+    if low is None:
+        low = float((test.probabilities.argmax(1) == test.labels).mean())
+    return low <= commonest
 
 
 def _listed(counts: dict[Kind, int]) -> str:

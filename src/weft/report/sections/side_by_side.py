@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from weft.evidence.interval import FEWEST_SEEDS
 from weft.evidence.mcnemar import mcnemar_exact
 from weft.evidence.sentences import sentences
 from weft.report import formats
 from weft.report.formats import count, whole
+from weft.report.intervals import NOT_MEASURED, unmeasured
 from weft.report.markdown import markdown_table, plain
 from weft.report.rows import section
 from weft.report.sections.parts import Drawn, Part, Section
@@ -25,13 +27,21 @@ _WHAT = (
     "Test accuracy, means over seeds, with 95 % intervals; beneath it validation, which selects. "
     "Test chose nothing in any of them."
 )
+_UNMEASURED = (
+    f"\\* Fewer than {FEWEST_SEEDS} seeds: {NOT_MEASURED}, the interval is for the trained seeds "
+    "alone and not to be held against one without this mark."
+)
+_CURVES = (
+    "`comparison.html` draws them; the figures that they go through are those of the first table "
+    "under Scores."
+)
 
 
 def side_by_side(found: Versus) -> list[Section]:
     """The sections of a comparison."""
     return [
         Section("answers", "The answers", tuple(_answers(found))),
-        Section("curve", "Learning curves", (Drawn("versus"),)),
+        Section("curve", "Learning curves", (Drawn("versus", _CURVES),)),
         Section("scores", "Scores", tuple(_scores(found))),
         Section("how", "How they were run", tuple(_facts(found))),
     ]
@@ -45,22 +55,24 @@ def _answers(found: Versus) -> list[str]:
 
 
 def _scores(found: Versus) -> list[Part]:
-    parts: list[Part] = [_WHAT, _table(found, "test"), "### Differences"]
+    parts: list[Part] = [_WHAT, _table(found, "test")]
+    if any(unmeasured(row) for study in found.studies for row in cells_of(study).values()):
+        parts.append(_UNMEASURED)
+    parts.append("### Differences")
     family = found.family
     if family.comparisons:
         parts.append(
             f"Paired by seed and by test example with {plain(found.names[0])}, at equal method and "
             f"size; the intervals are those by which Holm's procedure judges all "
-            f"{count(len(family.comparisons), 'comparison')} together."
+            f"{count(len(family.comparisons), 'comparison')} together. A difference is over the "
+            "seeds that both have, so it may be another than that of the means above."
         )
         parts.append("\n".join(f"- {plain(text)}" for text in sentences(family)))
     parts += [
-        f"{plain(name)} is not paired with {plain(found.names[0])}: {why}."
+        f"{plain(name)} is not paired with {plain(found.names[0])}: {plain(why)}."
         for name, why in zip(found.names, found.apart, strict=True)
         if why
     ]
-    if not family.comparisons and not any(found.apart):
-        parts.append("Nothing is paired: they share no method, size and seed.")
     return [
         *parts,
         *_adapters(found),
@@ -73,9 +85,10 @@ def _scores(found: Versus) -> list[Part]:
 def _adapters(found: Versus) -> list[str]:
     """What the studies' chosen models get right that the first one's does not, and the reverse."""
     said: list[str] = []
-    for name, study, why in zip(found.names[1:], found.studies[1:], found.apart[1:], strict=True):
+    rest = zip(found.names[1:], found.studies[1:], found.same_test[1:], strict=True)
+    for name, study, same in rest:
         ours, theirs = found.studies[0].best, study.best
-        if why or ours is None or theirs is None:
+        if not same or ours is None or theirs is None:
             continue
         told = mcnemar_exact(_right(ours.run.test), _right(theirs.run.test))
         said.append(
@@ -96,10 +109,22 @@ def _right(test: Predicted) -> NDArray[np.float64]:
 def _table(found: Versus, split: str) -> str:
     cells = [cells_of(study) for study in found.studies]
     lines = [
-        [whole(size), method, *(_score(own.get((method, size)), split) for own in cells)]
+        [
+            *(whole(size), method),
+            *(_score(own.get((method, size)), split) for own in cells),
+            *(_seeds(own.get((method, size)), split) for own in cells),
+        ]
         for method, size in found.places
     ]
-    return markdown_table(("size", "method", *map(plain, found.names)), lines)
+    names = [plain(name) for name in found.names]
+    return markdown_table(("size", "method", *names, *(f"seeds, {name}" for name in names)), lines)
+
+
+def _seeds(row: dict[str, Any] | None, split: str) -> str:
+    """How many, marked where the score's interval leaves training noise out."""
+    if row is None:
+        return formats.MISSING
+    return f"{row['seeds']}{'*' if split == 'test' and unmeasured(row) else ''}"
 
 
 def _score(row: dict[str, Any] | None, split: str) -> str:
@@ -174,5 +199,16 @@ def _flat(tree: dict[str, Any], before: str = "") -> dict[str, str]:
         if isinstance(value, dict):
             found |= _flat(cast("dict[str, Any]", value), f"{before}{name}.")
         else:
-            found[f"{before}{name}"] = str(value)
+            found[f"{before}{name}"] = _word(value)
     return found
+
+
+def _word(value: Any) -> str:
+    """A setting's value for a reader."""
+    if value is None:
+        return "unset"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return " and ".join(_word(item) for item in cast("list[Any]", value)) or "none"
+    return str(value)
