@@ -27,7 +27,7 @@ IS_PYTHON := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-study: $(STAMP) ## the demo study: packaged encoder, packaged reviews, a minute or two
+study: $(STAMP) ## the demo study: packaged encoder, packaged reviews, minutes
 	@$(BIN)/weft study demo
 
 env: $(STAMP) ## the environment in .venv, as constraints.txt pins it

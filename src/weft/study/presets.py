@@ -53,7 +53,7 @@ DEMO: Tree = {
     "seeds": 3,
     "methods": ["lora", "probe", "tfidf"],
 }
-"""The demo reviews on the packaged encoder: a minute or two on a small machine."""
+"""The demo reviews on the packaged encoder: minutes on a small machine."""
 
 PRESETS: dict[str, Tree] = {"sst2": SST2, "demo": DEMO}
 
