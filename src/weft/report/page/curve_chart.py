@@ -14,6 +14,9 @@ from weft.report.page.marks import Chart, Series
 from weft.report.rows import done, method_rank, name_in
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from weft.evidence.compare import Place
     from weft.report.gathered import Gathered
     from weft.report.intervals import Judged
 
@@ -46,7 +49,7 @@ def curve_chart(found: Gathered) -> Chart | None:
         shift = dodged(chart.x, place, len(methods))
         own = [row for row in rows if row["method"] == method]
         series = Series(method, name_in(found.main, method))
-        _means(chart, series, own, shift, found)
+        fill(chart, series, own, found.judged, shift, _says, band=True)
         if found.ahead is not None and found.ahead.method == method and ahead is not None:
             _forecast(chart, series, found)
         chart.series.append(series)
@@ -76,10 +79,27 @@ def ends_of(cell: Judged | None) -> list[float]:
     return [end for end in (interval.low, interval.high) if end is not None]
 
 
-def _means(
-    chart: Chart, series: Series, rows: list[dict[str, Any]], shift: float, found: Gathered
+def fill(
+    chart: Chart,
+    series: Series,
+    rows: list[dict[str, Any]],
+    judged: Mapping[Place, Judged],
+    shift: float,
+    says: Callable[[Series, dict[str, Any]], str],
+    *,
+    band: bool,
 ) -> None:
-    """A method's seeds, the line through their means, and the band of the means' intervals."""
+    """One method's seeds, their means with intervals, and the line through the means.
+
+    Args:
+        chart: with its axes.
+        series: gets the marks.
+        rows: the method's runs.
+        judged: intervals, by method and size.
+        shift: what sizes are multiplied by, see `dodged`.
+        says: the words of a run's own mark.
+        band: whether the intervals are also joined to an area.
+    """
     low: list[tuple[float, float]] = []
     high: list[tuple[float, float]] = []
     through: list[tuple[float, float]] = []
@@ -87,8 +107,7 @@ def _means(
         here = [row for row in rows if row["size"] == size]
         mean = fmean(row["test_accuracy"] for row in here)
         through.append((size * shift, mean))
-        cell = found.judged.get((series.key, size))
-        ends = ends_of(cell)
+        ends = ends_of(judged.get((here[0]["method"], size)))
         said = f"{series.label}, {whole(size)} examples: mean of {count(len(here), 'seed')} "
         said += percent(mean)
         if len(ends) == 2:
@@ -97,10 +116,10 @@ def _means(
             series.bars.append(chart.bar(size * shift, *ends))
             said += f", 95 % interval {100 * ends[0]:.1f} to {100 * ends[1]:.1f}"
         series.dots += [
-            chart.dot(size * shift, row["test_accuracy"], _says(series, row)) for row in here
+            chart.dot(size * shift, row["test_accuracy"], says(series, row)) for row in here
         ]
         series.dots.append(chart.dot(size * shift, mean, said, "mean"))
-    if len(low) > 1:
+    if band and len(low) > 1:
         series.paths.append(chart.area(low, high))
     if len(through) > 1:
         series.paths.append(chart.line(through))

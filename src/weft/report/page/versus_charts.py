@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import pairwise
-from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from weft.report.formats import count, percent, whole
+from weft.report.formats import percent, whole
 from weft.report.page.axes import linear, of_sizes
-from weft.report.page.curve_chart import dodged, ends_of
+from weft.report.page.curve_chart import dodged, ends_of, fill
 from weft.report.page.marks import Chart, Series
 from weft.report.rows import done, method_rank
 from weft.report.versus import Versus
-
-if TYPE_CHECKING:
-    from weft.evidence.compare import Place
-    from weft.report.intervals import Judged
 
 KEYS = "abcde"
 """Of the studies' colours; more than these take them again."""
@@ -50,7 +44,8 @@ def versus_charts(found: Versus) -> list[Chart]:
             series = Series(KEYS[place % len(KEYS)], name)
             here = [row for row in own if row["method"] == method]
             shift = dodged(x, place, len(rows), apart)
-            _fill(chart, series, here, found.studies[place].judged, shift)
+            judged = found.studies[place].judged
+            fill(chart, series, here, judged, shift, _says, band=False)
             chart.series.append(series)
         charts.append(chart)
     return charts
@@ -70,29 +65,6 @@ def _dodge(places: list[float], studies: int) -> float:
     return min(_WIDE, _MARGIN / max(studies - 1, 1), gap / (studies + 1))
 
 
-def _fill(
-    chart: Chart,
-    series: Series,
-    rows: list[dict[str, Any]],
-    judged: Mapping[Place, Judged],
-    shift: float,
-) -> None:
-    """One study's seeds, means and intervals of one method."""
-    through: list[tuple[float, float]] = []
-    for size in sorted({int(row["size"]) for row in rows}):
-        here = [row for row in rows if row["size"] == size]
-        mean = fmean(row["test_accuracy"] for row in here)
-        through.append((size * shift, mean))
-        for row in here:
-            says = f"{series.label}, {whole(size)} examples, seed {row['seed']}: "
-            says += percent(row["test_accuracy"])
-            series.dots.append(chart.dot(size * shift, row["test_accuracy"], says))
-        says = f"{series.label}, {whole(size)} examples: "
-        says += f"mean of {count(len(here), 'seed')} {percent(mean)}"
-        ends = ends_of(judged.get((here[0]["method"], size)))
-        if len(ends) == 2:
-            series.bars.append(chart.bar(size * shift, *ends))
-            says += f", 95 % interval {100 * ends[0]:.1f} to {100 * ends[1]:.1f}"
-        series.dots.append(chart.dot(size * shift, mean, says, "mean"))
-    if len(through) > 1:
-        series.paths.append(chart.line(through))
+def _says(series: Series, row: dict[str, Any]) -> str:
+    said = f"{series.label}, {whole(row['size'])} examples, seed {row['seed']}: "
+    return said + percent(row["test_accuracy"])
