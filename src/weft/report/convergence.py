@@ -9,10 +9,11 @@ from weft.evidence.sentences import name_of
 from weft.report.formats import count, whole
 from weft.report.rows import StudyView, done, section
 
-STOPPED = (
-    "Not converged: its logistic regression took all the iterations that it is given, at the C "
-    "that validation chose; its scores are those of where it stood."
+_STOOD = (
+    "logistic regression took all the iterations that it is given, at the C that validation chose; "
+    "its scores are those of where it stood."
 )
+STOPPED = f"Not converged: its {_STOOD}"
 """Of one run."""
 
 
@@ -34,7 +35,4 @@ def unconverged(view: StudyView) -> str:
         f"{name_of(method)} at {whole(size)} ({count(number, 'run')})"
         for (size, method), number in sorted(cells.items())
     )
-    return (
-        f"Not converged: {where}. Their logistic regression took all the iterations that it is "
-        "given, at the C that validation chose; its scores are those of where it stood."
-    )
+    return f"Not converged: {where}. Their {_STOOD}"
