@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,25 @@ from weft.study.presets import resolve
 
 from .. import tiny
 from ..cli.command import SRC, reviews, write_csv
+
+
+class Stopper:
+    """Does something at the n-th event of a kind."""
+
+    def __init__(self, kind: type, number: int, what: Callable[[], None]) -> None:
+        self._kind, self._left, self._what = kind, number, what
+        self.events: list[object] = []
+
+    def __call__(self, event: object) -> None:
+        self.events.append(event)
+        if isinstance(event, self._kind):
+            self._left -= 1
+            if self._left == 0:
+                self._what()
+
+
+def fall() -> None:
+    raise RuntimeError("the power went")
 
 
 def make_place(folder: Path) -> Path:
