@@ -24,7 +24,7 @@ from weft.training.due import Due
 from weft.training.events import EpochEnd, RunFailed, Settled, Stepped
 
 from .compare import assert_same
-from .study import Nursery, config, make_place, nursery
+from .study import Nursery, Stopper, config, fall, make_place, nursery
 
 Watch = Callable[[object], None]
 
@@ -43,25 +43,6 @@ def whole(place: Path) -> Path:
 
 def run(chosen: StudyConfig, folder: Path, watch: Watch = lambda _: None) -> bool:
     return run_study(chosen, folder, watch, "typed")
-
-
-class Stopper:
-    """Does something at the n-th event of a kind."""
-
-    def __init__(self, kind: type, number: int, what: Callable[[], None]) -> None:
-        self._kind, self._left, self._what = kind, number, what
-        self.events: list[object] = []
-
-    def __call__(self, event: object) -> None:
-        self.events.append(event)
-        if isinstance(event, self._kind):
-            self._left -= 1
-            if self._left == 0:
-                self._what()
-
-
-def fall() -> None:
-    raise RuntimeError("the power went")
 
 
 def stopped(chosen: StudyConfig, folder: Path, kind: type = Stepped, number: int = 9) -> None:
@@ -385,6 +366,25 @@ def test_killed_a_few_times(place: Path, whole: Path, tmp_path: Path) -> None:
     assert [own["code"] for own in tries].count(-9) >= 4, tries
     assert tries[-1]["code"] == 0
     assert_same(whole, tmp_path)
+
+
+@pytest.mark.slow
+def test_killed_at_each_of_fifty_moments(place: Path, tmp_path: Path) -> None:
+    """Fifty studies of six runs in a bank of three: each is killed once and resumed to its end."""
+    recipe = {"epochs": 3, "batch_size": 8, "patience": 1, "learning_rate": 5e-3}
+    chosen, random = config(place, sizes=[8, 16, 24], recipe=recipe), np.random.default_rng(5)
+    kills = 0
+    with nursery() as forks:
+        whole = forks.run(chosen, tmp_path / "whole")
+        for number in range(80):  # on a fast machine some end before they are killed
+            events, wait = int(random.integers(0, whole["events"])), float(random.uniform(0, 0.02))
+            kills += forks.run(chosen, tmp_path / str(number), events, wait)["code"] == -9
+            assert forks.run(chosen, tmp_path / str(number))["code"] == 0
+            assert_same(tmp_path / "whole", tmp_path / str(number))
+            if kills == 50:
+                break
+    print(json.dumps({"kills": kills, "studies": number + 1, "events": whole["events"]}))
+    assert kills == 50
 
 
 @pytest.fixture(scope="module")

@@ -131,9 +131,9 @@ def test_killed_between_the_two_renames(place: Place) -> None:
 
 def test_another_machine_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.write(1)
-    here = module._here()
-    here["machine"]["threads"] += 1
-    monkeypatch.setattr(module, "_here", lambda: here)
+    there = module.describe()
+    there["threads"] = int(there["threads"]) + 1
+    monkeypatch.setattr(module, "describe", lambda: there)
     assert place.read() == 1
     assert "with threads" in place.said[0]
     assert "last bits" in place.said[0]

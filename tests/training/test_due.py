@@ -51,7 +51,7 @@ def test_an_epoch_is_unless_writing_would_take_more_than_its_share(clock: Clock)
 
 
 def test_epochs_of_any_length_leave_writing_its_share(clock: Clock) -> None:
-    """What is lost is at most an epoch and twenty writings, and at most a minute and a step."""
+    """What is lost is at most an epoch and five writings, and at most a minute and a step."""
     for epoch in (0.01, 0.3, 5.0, 400.0):
         due, took, age, worst = Due(clock), 0.0, 0.0, 0.0
         began = clock.now

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -66,7 +67,7 @@ class Checkpoints:
             # else it was never committed, and what the ledger names lies as the older one
             if (self._lies or digest_of(self._newest)) in known[:1]:
                 self._newest.replace(self._older)
-            words = {**snapshot.words, "written": _here(), "epochs": epochs_as_words(epochs)}
+            words = {**snapshot.words, "written": self._here, "epochs": epochs_as_words(epochs)}
             digest = save_snapshot(self._newest, Snapshot(snapshot.tensors, words))
         except OSError as error:
             raise StudyError(
@@ -97,7 +98,7 @@ class Checkpoints:
                 continue
             snapshot = load_snapshot(path)
             self._name(known[place:])
-            for line in _differences(snapshot.words.get("written", {})):
+            for line in _differences(snapshot.words.get("written", {}), self._here):
                 say(f"{self._method}: {line}")
             return snapshot
         return None
@@ -123,6 +124,13 @@ class Checkpoints:
         if self._newest.parent.is_dir():
             sync(self._newest.parent)
 
+    @cached_property
+    def _here(self) -> dict[str, Any]:
+        """Machine and versions, which take longer to find out than some checkpoints to write."""
+        machine = describe()
+        own = {name: machine[name] for name in ("cpu", "threads", "platform")}
+        return {"versions": versions(), "machine": own}
+
     def _all(self) -> dict[str, Any]:
         return dict(self._ledger.facts().get(FACT, {}))
 
@@ -133,15 +141,8 @@ class Checkpoints:
         self._ledger.set_facts({FACT: self._all() | {self._method: digests}})
 
 
-def _here() -> dict[str, Any]:
-    machine = describe()
-    own = {name: machine[name] for name in ("cpu", "threads", "platform")}
-    return {"versions": versions(), "machine": own}
-
-
-def _differences(written: Mapping[str, Any]) -> list[str]:
+def _differences(written: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What differs here from where a checkpoint was written, and may change the last bits."""
-    now = _here()
     lines: list[str] = []
     for part in ("machine", "versions"):
         then = cast("dict[str, Any]", written.get(part, {}))
