@@ -12,6 +12,17 @@ typedef uint16_t h16v __attribute__((vector_size(32), aligned(2)));
 
 #define INLINE static inline __attribute__((always_inline))
 
+// Lanes of a and b, end to end, in the order that is named.
+#ifdef __clang__
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (i16v){__VA_ARGS__})
+#endif
+#define BY_EIGHT(x) SHUFFLE(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7)
+#define BY_FOUR(x) SHUFFLE(x, x, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11)
+#define BY_TWO(x) SHUFFLE(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)
+#define BY_ONE(x) SHUFFLE(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14)
+
 INLINE v16 load(const float *p) { return *(const v16 *)p; }
 INLINE v16 load(const bf16 *p) {
     return (v16)(__builtin_convertvector(*(const h16v *)p, u16v) << 16);
@@ -42,9 +53,30 @@ INLINE v16 select(i16v mask, v16 a, v16 b) {
 INLINE v16 larger(v16 a, v16 b) { return select(a > b, a, b); }
 INLINE v16 smaller(v16 a, v16 b) { return select(a < b, a, b); }
 INLINE float sum(v16 x) {
-    float total = 0;
-    for (int i = 0; i < 16; i++) total += x[i];
-    return total;
+    x += BY_EIGHT(x);
+    x += BY_FOUR(x);
+    x += BY_TWO(x);
+    x += BY_ONE(x);
+    return x[0];
+}
+INLINE float largest(v16 x) {
+    x = larger(x, BY_EIGHT(x));
+    x = larger(x, BY_FOUR(x));
+    x = larger(x, BY_TWO(x));
+    x = larger(x, BY_ONE(x));
+    return x[0];
+}
+// 16 rows of 16 -> 16 columns of 16
+INLINE void transpose(v16 *r) {
+    v16 t[16];
+    for (int pass = 0; pass < 4; pass++) {
+        for (int i = 0; i < 8; i++) {
+            t[2 * i] = SHUFFLE(r[i], r[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            t[2 * i + 1] = SHUFFLE(r[i], r[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30,
+                                   15, 31);
+        }
+        for (int i = 0; i < 16; i++) r[i] = t[i];
+    }
 }
 INLINE v16 dropped(v16 x, const uint16_t *bits, uint32_t threshold, float scale) {
     u16v drawn = __builtin_convertvector(*(const h16v *)bits, u16v);
@@ -362,12 +394,17 @@ INLINE void tile(int64_t n, int64_t depth, const float *a, int64_t row, int64_t 
     }
 }
 
-INLINE void multiply(int64_t m, int64_t n, int64_t depth, const float *a, int64_t row,
+template <int COUNT>
+INLINE void rest(int64_t m, int64_t n, int64_t depth, const float *a, int64_t row, int64_t column,
+                 const float *b, int64_t ldb, float *c, int64_t ldc) {
+    if (m == COUNT) tile<COUNT>(n, depth, a, row, column, b, ldb, c, ldc);
+    if constexpr (COUNT > 1) rest<COUNT - 1>(m, n, depth, a, row, column, b, ldb, c, ldc);
+}
+static void multiply(int64_t m, int64_t n, int64_t depth, const float *a, int64_t row,
                      int64_t column, const float *b, int64_t ldb, float *c, int64_t ldc) {
-    int64_t i = 0;
-    for (; i + 8 <= m; i += 8) tile<8>(n, depth, a + i * row, row, column, b, ldb, c + i * ldc, ldc);
-    for (; i + 4 <= m; i += 4) tile<4>(n, depth, a + i * row, row, column, b, ldb, c + i * ldc, ldc);
-    for (; i < m; i++) tile<1>(n, depth, a + i * row, row, column, b, ldb, c + i * ldc, ldc);
+    for (; m >= 8; m -= 8, a += 8 * row, c += 8 * ldc)
+        tile<8>(n, depth, a, row, column, b, ldb, c, ldc);
+    rest<7>(m, n, depth, a, row, column, b, ldb, c, ldc);
 }
 
 // (rows, dim) out of an activation into a scratch area whose rows are `wide` floats, rest zero
@@ -390,20 +427,35 @@ INLINE void scatter(int64_t rows, int64_t dim, int64_t wide, const float *from, 
         for (; d < dim; d++) put(x + i * stride + d, from[i * wide + d] * factor);
     }
 }
-INLINE void turn(int64_t rows, int64_t dim, int64_t wide, const float *from, int64_t lanes,
-                 float *to) {
-    for (int64_t d = 0; d < dim; d++) {
-        for (int64_t i = 0; i < rows; i++) to[d * lanes + i] = from[i * wide + d];
-        for (int64_t i = rows; i < lanes; i++) to[d * lanes + i] = 0;
+// the same transposed, each dimension's `lanes` tokens together, those past `rows` zero
+template <class T>
+INLINE void turn(int64_t rows, int64_t dim, const T *x, int64_t stride, int64_t lanes, float *to) {
+    for (int64_t j = 0; j < lanes; j += 16) {
+        int64_t d = 0;
+        for (; d + 16 <= dim; d += 16) {
+            v16 block[16];
+            for (int i = 0; i < 16; i++)
+                block[i] = j + i < rows ? load(x + (j + i) * stride + d) : fill(0);
+            transpose(block);
+            for (int i = 0; i < 16; i++) store(to + (d + i) * lanes + j, block[i]);
+        }
+        for (; d < dim; d++)
+            for (int64_t i = j; i < j + 16; i++)
+                to[d * lanes + i] = i < rows ? one(x + i * stride + d) : 0.0f;
     }
 }
 
-// probabilities (queries, length) times what dropout leaves of them, into rows of `lanes`
-INLINE void thin(int64_t queries, int64_t length, int64_t lanes, const uint16_t *bits,
-                 uint32_t threshold, float scale, float *p) {
-    for (int64_t i = 0; i < queries; i++)
-        for (int64_t j = 0; j < length; j++)
-            p[i * lanes + j] = bits[i * length + j] >= threshold ? p[i * lanes + j] * scale : 0.0f;
+// what dropout multiplies `count` numbers with that lie end to end
+INLINE void draws(int64_t count, const uint16_t *bits, uint32_t threshold, float scale, float *to) {
+    int64_t i = 0;
+    for (; i + 16 <= count; i += 16) store(to + i, dropped(fill(1), bits + i, threshold, scale));
+    for (; i < count; i++) to[i] = bits[i] >= threshold ? scale : 0.0f;
+}
+
+// whether a lane is one of the first `count`
+INLINE i16v among(int64_t count) {
+    const i16v lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return lane < (i16v){} + (int32_t)count;
 }
 
 // q (Q, heads * dim): a query for each token, or for each example's first token only;
@@ -413,7 +465,7 @@ static int attend_forward(const Attention *at, const T *q, const T *k, const T *
                            float *kept) {
     const int64_t dim = at->dim, wide = (dim + 15) / 16 * 16;
     const int64_t most = at->longest, lanes_most = (most + 15) / 16 * 16;
-    const int64_t size = (3 * most + lanes_most) * wide + most * lanes_most;
+    const int64_t size = (2 * most + lanes_most) * wide + most * (lanes_most + 2 * most) + 32;
     int failed = 0;
 #pragma omp parallel if (at->begin[at->examples] * at->heads * dim > ALONE)
     {
@@ -422,8 +474,9 @@ static int attend_forward(const Attention *at, const T *q, const T *k, const T *
 #pragma omp atomic write
             failed = 1;
         }
-        float *query = area, *key = query + most * wide, *value = key + most * wide;
-        float *turned = value + most * wide, *p = turned + wide * lanes_most;
+        float *query = area, *value = query + most * wide, *turned = value + most * wide;
+        float *p = turned + wide * lanes_most, *flat = p + most * lanes_most;
+        float *drawn = flat + most * most + 16;
 #pragma omp for collapse(2) schedule(dynamic, 4)
         for (int64_t e = 0; e < at->examples; e++)
             for (int64_t head = 0; head < at->heads; head++) {
@@ -432,43 +485,46 @@ static int attend_forward(const Attention *at, const T *q, const T *k, const T *
                 const int64_t first = at->first_only ? e : begin;
                 const int64_t queries = at->first_only ? 1 : length;
                 const int64_t lanes = (length + 15) / 16 * 16, column = head * dim;
+                if (at->bits)
+                    draws(queries * length, at->bits + at->square[e] + head * length * length,
+                          at->threshold, at->scale, drawn);
                 gather(queries, dim, wide, q + first * at->q_stride + column, at->q_stride,
                        at->factor, query);
-                gather(length, dim, wide, k + begin * at->kv_stride + column, at->kv_stride, 1.0f,
-                       key);
-                turn(length, dim, wide, key, lanes, turned);
+                turn(length, dim, k + begin * at->kv_stride + column, at->kv_stride, lanes, turned);
                 gather(length, dim, wide, v + begin * at->kv_stride + column, at->kv_stride, 1.0f,
                        value);
                 multiply(queries, lanes, dim, query, wide, 1, turned, lanes, p, lanes);
                 for (int64_t i = 0; i < queries; i++) {
                     float *row = p + i * lanes;
-                    float top = row[0], all = row[0];
-                    for (int64_t j = 1; j < length; j++) {
-                        top = row[j] > top ? row[j] : top;
-                        all += row[j];
-                    }
-                    for (int64_t j = length; j < lanes; j++) row[j] = -INFINITY;
-                    v16 total = fill(0);
+                    v16 top = fill(-INFINITY), all = fill(0), total = fill(0);
                     for (int64_t j = 0; j < lanes; j += 16) {
-                        v16 shifted = load(row + j) - top;
+                        v16 x = load(row + j);
+                        all += x;
+                        x = select(among(length - j), x, fill(-INFINITY));
+                        top = larger(x, top);
+                        store(row + j, x);
+                    }
+                    const float peak = largest(top), whole = sum(all);
+                    for (int64_t j = 0; j < lanes; j += 16) {
+                        v16 shifted = load(row + j) - peak;
                         v16 x = exponential(shifted);
                         x = (v16)((i16v)x & (shifted > -87.0f));
                         total += x;
                         store(row + j, x);
                     }
-                    float inverse = 1.0f / sum(total);
-                    for (int64_t j = 0; j < lanes; j += 16) store(row + j, load(row + j) * inverse);
-                    if (!(all - all == 0.0f)) row[0] = NAN;  // what is not finite stays visible
+                    // what is not finite stays visible
+                    const float inverse = whole - whole == 0.0f ? 1.0f / sum(total) : NAN;
+                    for (int64_t j = 0; j < lanes; j += 16) {
+                        v16 x = load(row + j) * inverse;
+                        store(flat + i * length + j, x);  // past the row's end is the next one's
+                        if (at->bits) x *= load(drawn + i * length + j);
+                        store(row + j, x);
+                    }
                 }
-                if (kept) {
-                    float *to = kept + at->area[e] + head * queries * length;
-                    for (int64_t i = 0; i < queries; i++)
-                        memcpy(to + i * length, p + i * lanes, length * sizeof(float));
-                }
-                if (at->bits)
-                    thin(queries, length, lanes, at->bits + at->square[e] + head * length * length,
-                         at->threshold, at->scale, p);
                 multiply(queries, wide, length, p, lanes, 1, value, wide, query, wide);
+                if (kept)
+                    memcpy(kept + at->area[e] + head * queries * length, flat,
+                           queries * length * sizeof(float));
                 scatter(queries, dim, wide, query, 1.0f, out + first * at->heads * dim + column,
                         at->heads * dim);
             }
@@ -482,7 +538,7 @@ static int attend_backward(const Attention *at, const T *q, const T *k, const T 
                             const float *kept, const T *d_out, T *d_q, T *d_k, T *d_v) {
     const int64_t dim = at->dim, wide = (dim + 15) / 16 * 16;
     const int64_t most = at->longest, lanes_most = (most + 15) / 16 * 16;
-    const int64_t size = (5 * most + lanes_most) * wide + 2 * most * lanes_most;
+    const int64_t size = (4 * most + lanes_most) * wide + 2 * most * (lanes_most + most) + 32;
     int failed = 0;
 #pragma omp parallel if (at->begin[at->examples] * at->heads * dim > ALONE)
     {
@@ -491,10 +547,10 @@ static int attend_backward(const Attention *at, const T *q, const T *k, const T 
 #pragma omp atomic write
             failed = 1;
         }
-        float *query = area, *key = query + most * wide, *value = key + most * wide;
-        float *d_o = value + most * wide, *result = d_o + most * wide;
-        float *turned = result + most * wide, *p = turned + wide * lanes_most;
-        float *d_p = p + most * lanes_most;
+        float *query = area, *key = query + most * wide, *d_o = key + most * wide;
+        float *result = d_o + most * wide, *turned = result + most * wide;
+        float *p = turned + wide * lanes_most, *d_p = p + most * lanes_most;
+        float *flat = d_p + most * lanes_most, *drawn = flat + most * most + 16;
 #pragma omp for collapse(2) schedule(dynamic, 4)
         for (int64_t e = 0; e < at->examples; e++)
             for (int64_t head = 0; head < at->heads; head++) {
@@ -504,34 +560,40 @@ static int attend_backward(const Attention *at, const T *q, const T *k, const T 
                 const int64_t queries = at->first_only ? 1 : length;
                 const int64_t lanes = (length + 15) / 16 * 16, column = head * dim;
                 const int64_t o_stride = at->heads * dim;
-                const uint16_t *bits =
-                    at->bits ? at->bits + at->square[e] + head * length * length : nullptr;
+                const bool bits = at->bits;
+                if (bits)
+                    draws(queries * length, at->bits + at->square[e] + head * length * length,
+                          at->threshold, at->scale, drawn);
+                memcpy(flat, kept + at->area[e] + head * queries * length,
+                       queries * length * sizeof(float));
                 gather(queries, dim, wide, q + first * at->q_stride + column, at->q_stride,
                        at->factor, query);
                 gather(length, dim, wide, k + begin * at->kv_stride + column, at->kv_stride, 1.0f,
                        key);
-                gather(length, dim, wide, v + begin * at->kv_stride + column, at->kv_stride, 1.0f,
-                       value);
                 gather(queries, dim, wide, d_out + first * o_stride + column, o_stride, 1.0f, d_o);
-                const float *from = kept + at->area[e] + head * queries * length;
-                for (int64_t i = 0; i < queries; i++) {
-                    memcpy(p + i * lanes, from + i * length, length * sizeof(float));
-                    for (int64_t j = length; j < lanes; j++) p[i * lanes + j] = 0;
-                }
-                // of the probabilities, after and before dropout
-                turn(length, dim, wide, value, lanes, turned);
+                // of the probabilities, after and before dropout; then of the scores
+                turn(length, dim, v + begin * at->kv_stride + column, at->kv_stride, lanes, turned);
                 multiply(queries, lanes, dim, d_o, wide, 1, turned, lanes, d_p, lanes);
-                if (bits) thin(queries, length, lanes, bits, at->threshold, at->scale, d_p);
-                // of the scores; then p becomes what dropout left of it
                 for (int64_t i = 0; i < queries; i++) {
                     float *row = p + i * lanes, *d_row = d_p + i * lanes;
                     v16 total = fill(0);
-                    for (int64_t j = 0; j < lanes; j += 16) total += load(row + j) * load(d_row + j);
-                    float mean = sum(total);
-                    for (int64_t j = 0; j < lanes; j += 16)
-                        store(d_row + j, load(row + j) * (load(d_row + j) - mean));
+                    for (int64_t j = 0; j < lanes; j += 16) {
+                        // past the row's end lies the next one's
+                        const i16v own = among(length - j);
+                        v16 x = select(own, load(flat + i * length + j), fill(0));
+                        v16 d = load(d_row + j);
+                        if (bits) d *= select(own, load(drawn + i * length + j), fill(0));
+                        total += x * d;
+                        store(row + j, x);
+                        store(d_row + j, d);
+                    }
+                    const float mean = sum(total);
+                    for (int64_t j = 0; j < lanes; j += 16) {
+                        v16 x = load(row + j);
+                        store(d_row + j, x * (load(d_row + j) - mean));
+                        if (bits) store(row + j, x * load(drawn + i * length + j));
+                    }
                 }
-                if (bits) thin(queries, length, lanes, bits, at->threshold, at->scale, p);
                 multiply(length, wide, queries, p, 1, lanes, d_o, wide, result, wide);
                 scatter(length, dim, wide, result, 1.0f, d_v + begin * at->kv_stride + column,
                         at->kv_stride);
