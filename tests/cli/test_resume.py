@@ -212,6 +212,25 @@ def test_changed_weights_are_refused_and_nothing_is_written(study: Path) -> None
     refused(*changed(sizes="16,32,40"), parts=parts)
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("config.json", '"gelu"', '"relu"'),
+        ("tokenizer.json", '"lowercase": true', '"lowercase": false'),
+    ],
+)
+def test_another_way_to_read_texts_is_refused(study: Path, name: str, old: str, new: str) -> None:
+    path = Path("tiny", name)
+    before = path.read_bytes()
+    assert old.encode() in before
+    path.write_bytes(before.replace(old.encode(), new.encode()))
+    parts = ("the backbone's configuration, tokenizer or pooling are not those", str(study))
+    try:
+        refused(*changed(sizes="16,32,40"), parts=parts)
+    finally:
+        path.write_bytes(before)
+
+
 # Failing
 
 

@@ -93,3 +93,13 @@ def test_killed_it_goes_on_from_the_last_epoch(place: Path, whole: str) -> None:
     killed = process(sys.executable, "-c", _KILLED, "8", *WORDS, cwd=place)
     assert killed.code == -9, killed.err
     goes_on(place, whole, STEPS - 6)
+
+
+def test_a_torn_state_is_said_and_the_folds_begin_anew(place: Path, whole: str) -> None:
+    killed = process(sys.executable, "-c", _KILLED, "8", *WORDS, cwd=place)
+    assert killed.code == -9, killed.err
+    for path in (place / "weft-studies").rglob("*.safetensors"):
+        path.write_bytes(path.read_bytes()[:-1])
+    said = weft(*WORDS)
+    assert (said.code, said.out) == (0, whole)
+    assert "is torn or altered: none is left, it begins anew" in said.err

@@ -17,7 +17,7 @@ from weft.errors import ConfigError, StudyError
 from weft.study import recording
 from weft.study.ledger import Ledger
 from weft.study.lock import held
-from weft.study.notices import RunDone, Working
+from weft.study.notices import Begun, RunDone, Working
 from weft.study.run_record import write_study
 from weft.study.runner import run_study
 from weft.training.due import Due
@@ -342,6 +342,28 @@ def test_a_failed_run_is_not_tried_again_under_the_same_command(
     monkeypatch.undo()
     assert run(chosen, folder)  # by a command begun after that one had ended it is
     assert statuses(folder)[failed] == "done"
+
+
+def test_a_failed_run_is_tried_again_by_a_command_that_is_stopped_too(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from weft.methods import banked
+
+    job = banked.job
+
+    def broken(materials: object, method: str, recipe: object, item: object) -> object:
+        if item.run_id.startswith("lora-24-1"):  # type: ignore[attr-defined]
+            recipe = recipe.model_copy(update={"learning_rate": 1e30})  # type: ignore[attr-defined]
+        return job(materials, method, recipe, item)  # type: ignore[arg-type]
+
+    chosen = config(place, sizes=[8, 24])
+    monkeypatch.setattr(banked, "job", broken)
+    assert not run(chosen, tmp_path)
+    assert sorted(statuses(tmp_path).values()) == ["done", "done", "done", "failed"]
+    monkeypatch.undo()
+    stopped(chosen, tmp_path, Begun, 1)  # before the run itself begins
+    assert run(chosen, tmp_path)
+    assert set(statuses(tmp_path).values()) == {"done"}
 
 
 @pytest.mark.slow

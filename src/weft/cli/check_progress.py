@@ -15,9 +15,12 @@ def fold_progress(*, quiet: bool) -> Generator[Callable[[object], None], None, N
     status = console.status("looking for wrong labels")
 
     def watch(event: object) -> None:
+        from weft.study.notices import Working
         from weft.training.events import EpochEnd, RunEnd
 
         match event:
+            case Working():
+                console.print(event.what, style="dim", markup=False)
             case EpochEnd():
                 said = f"{event.run_id}, epoch {event.epoch}: "
                 status.update(f"{said}validation {event.validation_accuracy:.1%}")

@@ -14,9 +14,10 @@ from weft.config import MINILM_SHA256, BackboneSettings
 from weft.data.nearby import nearest_path
 from weft.errors import BackboneError, listed
 
+_WEIGHTS = "model*.safetensors"
 _FILES = [
     "config.json",
-    "model*.safetensors",
+    _WEIGHTS,
     "model.safetensors.index.json",
     "tokenizer*",
     "vocab*",
@@ -51,10 +52,22 @@ class Source:
     def sha256(self) -> str:
         """Hash of the weights, over the files in order of name."""
         digest = hashlib.sha256()
-        for path in sorted(self.folder.glob("model*.safetensors")):
+        for path in sorted(self.folder.glob(_WEIGHTS)):
             with path.open("rb") as file:
                 while block := file.read(1 << 22):
                     digest.update(block)
+        return digest.hexdigest()
+
+    @cached_property
+    def reading_sha256(self) -> str:
+        """Hash of what else decides how texts are read: configuration, tokenizer, pooling."""
+        digest = hashlib.sha256()
+        patterns = [pattern for pattern in _FILES if pattern != _WEIGHTS]
+        found = {path for pattern in patterns for path in self.folder.glob(pattern)}
+        for path in sorted(path for path in found if path.is_file()):
+            content = path.read_bytes()
+            name = path.relative_to(self.folder).as_posix()
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
         return digest.hexdigest()
 
 

@@ -78,6 +78,7 @@ def same_ground(before: dict[str, Any], now: dict[str, Any], folder: Path) -> No
     for part, key, what in (
         ("data", "hashes", "the data"),
         ("backbone", "sha256", "the backbone's weights"),
+        ("backbone", "reading_sha256", "the backbone's configuration, tokenizer or pooling"),
     ):
         old, new = before.get(part, {}).get(key), now.get(part, {}).get(key)
         if old is not None and new is not None and old != new:

@@ -26,6 +26,7 @@ from weft.data.splits import Splits
 from weft.errors import StudyError
 from weft.study.ledger_file import make_folder
 from weft.study.lock import held
+from weft.study.notices import Working
 from weft.study.runner import typed_command
 from weft.study.stopping import Stop
 
@@ -141,7 +142,8 @@ def fold_probabilities(
         return out_of_sample(method, materials, folds, watch)
     from weft.training.kept import Kept
 
-    what = [config.model_dump(mode="json"), data.hashes, source.sha256, len(sample), folds]
+    encoder = [source.sha256, source.reading_sha256]
+    what = [config.model_dump(mode="json"), data.hashes, encoder, len(sample), folds]
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
     folder = place / f"check-{digest[:12]}"
     try:
@@ -150,7 +152,7 @@ def fold_probabilities(
         return out_of_sample(method, materials, folds, watch)
     with held(folder, typed_command()):
         with Stop() as stop:
-            kept = Kept(folder, lambda: stop.asked)
+            kept = Kept(folder, lambda: stop.asked, lambda line: watch(Working(line)))
             found = out_of_sample(method, materials, folds, watch, kept)
         kept.clear()
     with suppress(OSError):  # where they hold nothing else

@@ -175,7 +175,7 @@ def _open(path: Path, *, readonly: bool) -> sqlite3.Connection:
         db.row_factory = sqlite3.Row
         db.execute("PRAGMA foreign_keys = ON")
         if not readonly:
-            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA synchronous = EXTRA")
             _create_if_new(db)
         _check(db, path)
         (_stand_in if readonly else _migrate)(db)

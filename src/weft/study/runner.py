@@ -140,6 +140,9 @@ def carry_out(
                 # a command that trains nothing does not change how the runs are said to be made
                 ledger.set_facts(together(known, facts, opened.config.model_copy(update=grid)))
                 sessions.begin(ledger, facts)
+                # from here on they are as wanted as any, whenever this command is stopped
+                failed = [key.run_id for key in waiting if status[key.run_id] == "failed"]
+                ledger.go_back(dict.fromkeys(failed))
             if known.get("target") != config.target:  # of the report, so it follows the last
                 ledger.set_facts({"target": config.target})
         write_study(folder, ledger)

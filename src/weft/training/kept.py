@@ -23,6 +23,7 @@ class Kept:
     Args:
         folder: made where it is missing; holds nothing else.
         asked: whether the user asked to stop.
+        say: told of a state that is not sound.
         clock: seconds; decides when the state is written, never what is computed.
     """
 
@@ -30,14 +31,19 @@ class Kept:
         self,
         folder: Path,
         asked: Callable[[], bool],
+        say: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._folder, self._asked, self._due = folder, asked, Due(clock)
+        self._folder, self._asked, self._say, self._due = folder, asked, say, Due(clock)
 
     def load(self) -> tuple[Snapshot | None, dict[str, dict[str, Tensor]]]:
         """The newest state that is sound, None where there is none; ended runs' weights by run."""
-        for path in reversed(self._files()):
+        files = self._files()
+        while files:
+            path = files.pop()
             if digest_of(path) != path.stem.rpartition("-")[2]:
+                instead = "the one before it is used" if files else "none is left, it begins anew"
+                self._say(f"the state {path.name} is torn or altered: {instead}")
                 continue
             whole = load_snapshot(path)
             ended: dict[str, dict[str, Tensor]] = {}
