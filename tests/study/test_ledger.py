@@ -140,7 +140,7 @@ def test_every_write_is_on_the_disk_at_once(path: Path) -> None:
         assert reader.statuses()["b1"] == "running"
         ledger.epoch("b1", EPOCH)
         assert reader.epochs("b1") == [EPOCH]
-        assert ledger._db.execute("PRAGMA synchronous").fetchone()[0] == 2  # FULL
+        assert ledger._db.execute("PRAGMA synchronous").fetchone()[0] == 3  # EXTRA
         assert ledger._db.execute("PRAGMA journal_mode").fetchone()[0] == "delete"
     assert [file.name for file in path.parent.iterdir()] == ["ledger.sqlite"]
 
