@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
 from tests import tiny
-from tests.cli.command import SMALL, outcomes, reviews, tree, weft, write_csv
+from tests.cli.command import SMALL, outcomes, process, reviews, tree, weft, write_csv
 
 from weft.study.choice import LEDGER
 from weft.study.ledger import Ledger
@@ -229,6 +231,38 @@ def test_another_way_to_read_texts_is_refused(study: Path, name: str, old: str, 
         refused(*changed(sizes="16,32,40"), parts=parts)
     finally:
         path.write_bytes(before)
+
+
+# Stopped where a method has no steps
+
+_TOLD = """
+import os, sys
+from weft.study.ledger import Ledger
+start, number, left = Ledger.start, int(sys.argv.pop(1)), [3]
+def told(ledger, run_id):
+    start(ledger, run_id)
+    left[0] -= 1
+    if left[0] == 0:
+        os.kill(os.getpid(), number)
+Ledger.start = told
+from weft.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_told_to_end_it_says_how_to_go_on(fresh: Path, number: signal.Signals) -> None:
+    words = changed(methods="tfidf")
+    said = process(sys.executable, "-c", _TOLD, str(int(number)), *words, cwd=fresh)
+    assert said.code == 130
+    assert "interrupted; the same command goes on from where it was:" in said.err
+    assert "Traceback" not in said.err
+    first = outcomes(Path("weft-studies/reviews-tiny"))
+    done = {run_id for run_id, outcome in first.items() if outcome is not None}
+    assert len(done) == 2
+    said = weft(*words)
+    assert said.code == 0, said.err
+    assert "4 runs, 2 finished before" in said.err
 
 
 # Failing

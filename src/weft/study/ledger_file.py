@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from weft.errors import LedgerError, StudyError
+from weft.training.durable import make_folders
 
 SCHEMA_VERSION = 3
 
@@ -195,7 +196,7 @@ def make_folder(folder: Path) -> None:
         StudyError: it cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folders(folder)
     except OSError as error:
         raise StudyError(
             f"The study's folder {folder} cannot be made.",

@@ -16,7 +16,7 @@ from typing import Any, cast
 from weft.evidence.scores import Scores
 from weft.study.ledger import Ledger
 from weft.study.record import EpochRow, Outcome, RunKey
-from weft.training.durable import write_durably
+from weft.training.durable import make_folders, write_durably
 
 RUN = "run.json"
 STUDY = ".study.json"
@@ -36,7 +36,7 @@ class Ended:
 def write_run(folder: Path, run: Ended) -> None:
     """Writes a run's record into its folder; on the disk on return."""
     place = folder / "runs" / run.key.run_id
-    place.mkdir(parents=True, exist_ok=True)
+    make_folders(place)
     write_durably(place / RUN, _text({"schema": _SCHEMA, **asdict(run)}))
 
 
@@ -66,7 +66,7 @@ def read_run(folder: Path, key: RunKey) -> Ended | None:
 
 def write_study(folder: Path, ledger: Ledger) -> None:
     """Writes plan and facts beside the runs, as the ledger has them now."""
-    (folder / "runs").mkdir(exist_ok=True)
+    make_folders(folder / "runs")
     keys = [asdict(key) for key in ledger.keys()]  # noqa: SIM118 (a ledger is no dict)
     tree = {"schema": _SCHEMA, "facts": ledger.facts(), "runs": keys}
     write_durably(folder / "runs" / STUDY, _text(tree))

@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from weft.training.durable import gone_if_it_fails, put_in_place
+from weft.training.durable import gone_if_it_fails, make_folders, put_in_place
 from weft.training.snapshot import Snapshot
 
 _KINDS = {torch.float64: "F64", torch.int64: "I64", torch.float32: "F32"}
@@ -35,7 +35,7 @@ def save_checkpoint(path: Path, state: Mapping[str, Tensor], words: Any = None) 
     Returns:
         The file's sha256.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(path.parent)
     temporary = path.with_suffix(".part")
     metadata = {"format": "pt"} | ({} if words is None else {_WORDS: json.dumps(words)})
     with gone_if_it_fails(temporary):

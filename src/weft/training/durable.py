@@ -23,6 +23,15 @@ def write_durably(path: Path, content: bytes) -> None:
         put_in_place(temporary, path)
 
 
+def make_folders(folder: Path) -> None:
+    """Makes a folder and those above it that are missing, for good."""
+    if folder.is_dir():
+        return
+    make_folders(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync(folder.parent)
+
+
 @contextmanager
 def gone_if_it_fails(temporary: Path) -> Generator[None]:
     """Removes a file that could not be finished: on a disk that is full, half of it is in the
