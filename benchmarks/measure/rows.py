@@ -112,7 +112,8 @@ def _long() -> Iterator[Row]:
         "weft",
         "notebook",
         550,
-        note="a note about the recipe, not a headline; the peer takes one timed step a repeat",
+        note="a note about the recipe, not a headline; the peer takes one timed step a repeat, "
+        "in two parts, since all 32 texts at once hold more than 24 GB",
     )
     yield Row(
         "k",
