@@ -394,12 +394,14 @@ INLINE void tile(int64_t n, int64_t depth, const float *a, int64_t row, int64_t 
     }
 }
 
+// the same of COUNT rows at most
 template <int COUNT>
 INLINE void rest(int64_t m, int64_t n, int64_t depth, const float *a, int64_t row, int64_t column,
                  const float *b, int64_t ldb, float *c, int64_t ldc) {
     if (m == COUNT) tile<COUNT>(n, depth, a, row, column, b, ldb, c, ldc);
     if constexpr (COUNT > 1) rest<COUNT - 1>(m, n, depth, a, row, column, b, ldb, c, ldc);
 }
+// the same of any number of rows
 static void multiply(int64_t m, int64_t n, int64_t depth, const float *a, int64_t row,
                      int64_t column, const float *b, int64_t ldb, float *c, int64_t ldc) {
     for (; m >= 8; m -= 8, a += 8 * row, c += 8 * ldc)
