@@ -15,6 +15,7 @@ import pytest
 from weft.config import StudyConfig
 from weft.errors import ConfigError, StudyError
 from weft.study import recording
+from weft.study.choice import LEDGER
 from weft.study.ledger import Ledger
 from weft.study.lock import held
 from weft.study.notices import Begun, RunDone, Working
@@ -344,8 +345,9 @@ def test_a_failed_run_is_not_tried_again_under_the_same_command(
     assert statuses(folder)[failed] == "done"
 
 
+@pytest.mark.parametrize("lost", [False, True])
 def test_a_failed_run_is_tried_again_by_a_command_that_is_stopped_too(
-    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: bool
 ) -> None:
     from weft.methods import banked
 
@@ -362,6 +364,8 @@ def test_a_failed_run_is_tried_again_by_a_command_that_is_stopped_too(
     assert sorted(statuses(tmp_path).values()) == ["done", "done", "done", "failed"]
     monkeypatch.undo()
     stopped(chosen, tmp_path, Begun, 1)  # before the run itself begins
+    if lost:  # what it is rebuilt from knows that the run is wanted
+        (tmp_path / LEDGER).unlink()
     assert run(chosen, tmp_path)
     assert set(statuses(tmp_path).values()) == {"done"}
 

@@ -141,12 +141,15 @@ def test_stopped_folds_go_on_bit_for_bit(
 
     whole = out_of_sample.out_of_sample("lora", materials(place), 3, count(0))
     stopped_at(place, tmp_path, number, signalled=signalled)
-    if not signalled:  # a newer state that is torn does not count
+    told: list[str] = []
+    if not signalled:  # a newer state that is torn does not count, nor is it kept for the next
         newest = max(tmp_path.glob("*.safetensors"))
         (tmp_path / f"99999999-{newest.stem.split('-')[1]}.safetensors").write_bytes(b"torn")
-    kept = Kept(tmp_path, lambda: False)
+    kept = Kept(tmp_path, lambda: False, told.append)
     rest = out_of_sample.out_of_sample("lora", materials(place), 3, count(1), kept)
     assert (rest == whole).all()
     assert steps[1] == steps[0] - number + (not signalled)
+    assert ["torn or altered" in line for line in told] == [True] * (not signalled)
+    assert not list(tmp_path.glob("99999999-*"))
     kept.clear()
     assert not list(tmp_path.iterdir())

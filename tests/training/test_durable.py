@@ -31,6 +31,17 @@ def test_every_folder_that_names_a_new_one_is_synced(tmp_path: Path, synced: lis
     assert len(synced) == 3
 
 
+def test_a_folder_that_may_not_be_listed_takes_new_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(durable, "sync", refuse)
+    durable.make_folders(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+
+
 def test_a_file_in_the_way_of_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"")
     with pytest.raises(FileExistsError):

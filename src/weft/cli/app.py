@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -82,8 +81,6 @@ def options(
 
 def main() -> None:
     """Runs the command that was typed: exit code 0, 1 failed, 2 usage, 130 interrupted."""
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # said, and nothing lost
     try:
         app(prog_name="weft")
     except WeftError as error:

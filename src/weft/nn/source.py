@@ -14,10 +14,9 @@ from weft.config import MINILM_SHA256, BackboneSettings
 from weft.data.nearby import nearest_path
 from weft.errors import BackboneError, listed
 
-_WEIGHTS = "model*.safetensors"
 _FILES = [
     "config.json",
-    _WEIGHTS,
+    "model*.safetensors",
     "model.safetensors.index.json",
     "tokenizer*",
     "vocab*",
@@ -27,6 +26,13 @@ _FILES = [
     "modules.json",
     "1_Pooling/config.json",
 ]
+_READING = (
+    *("config.json", "modules.json", "1_Pooling/config.json"),
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
+    *("vocab.txt", "vocab.json", "merges.txt"),
+    *("tokenizer.model", "spiece.model", "spm.model", "sentencepiece.bpe.model"),
+)
+"""What decides, beside weights, how texts are read: configuration, pooling, tokenizer."""
 OFTEN = (
     *("minilm", "bert-base-uncased", "bert-base-cased", "distilbert-base-uncased", "roberta-base"),
     *("google/electra-small-discriminator", "answerdotai/ModernBERT-base", "xlm-roberta-base"),
@@ -52,23 +58,21 @@ class Source:
     def sha256(self) -> str:
         """Hash of the weights, over the files in order of name."""
         digest = hashlib.sha256()
-        for path in sorted(self.folder.glob(_WEIGHTS)):
+        for path in sorted(self.folder.glob("model*.safetensors")):
             with path.open("rb") as file:
                 while block := file.read(1 << 22):
                     digest.update(block)
         return digest.hexdigest()
 
     @cached_property
-    def reading_sha256(self) -> str:
-        """Hash of what else decides how texts are read: configuration, tokenizer, pooling."""
-        digest = hashlib.sha256()
-        patterns = [pattern for pattern in _FILES if pattern != _WEIGHTS]
-        found = {path for pattern in patterns for path in self.folder.glob(pattern)}
-        for path in sorted(path for path in found if path.is_file()):
-            content = path.read_bytes()
-            name = path.relative_to(self.folder).as_posix()
-            digest.update(f"{name}\0{len(content)}\0".encode() + content)
-        return digest.hexdigest()
+    def hashes(self) -> dict[str, str]:
+        """sha256 of each file that decides, beside the weights, how texts are read."""
+        files = [(name, self.folder / name) for name in _READING]
+        return {
+            name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for name, path in files
+            if path.is_file()
+        }
 
 
 def find(settings: BackboneSettings) -> Source:

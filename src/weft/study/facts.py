@@ -61,7 +61,7 @@ def facts_of_backbone(config: StudyConfig, source: Any) -> dict[str, Any]:
         "origin": source.origin,
         "revision": source.revision,
         "sha256": source.sha256,
-        "reading_sha256": source.reading_sha256,
+        "hashes": source.hashes,
         "pooling": " and ".join(_poolings(config, source)),
         "precision": " and ".join(map(str, formats)),
     }

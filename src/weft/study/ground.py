@@ -78,13 +78,13 @@ def same_ground(before: dict[str, Any], now: dict[str, Any], folder: Path) -> No
     for part, key, what in (
         ("data", "hashes", "the data"),
         ("backbone", "sha256", "the backbone's weights"),
-        ("backbone", "reading_sha256", "the backbone's configuration, tokenizer or pooling"),
+        ("backbone", "hashes", "the backbone's configuration, tokenizer or pooling"),
     ):
         old, new = before.get(part, {}).get(key), now.get(part, {}).get(key)
         if old is not None and new is not None and old != new:
             raise StudyError(
                 f"{what} are not those that the study in {folder} began with",
-                found=f"sha256 {_short(new)}; there {_short(old)}",
+                found=_differing(new, old),
                 remedy="put the old ones back, or begin another study with --out",
             )
     there, here = before.get(ORIGIN), now.get(ORIGIN)
@@ -156,8 +156,15 @@ def _digest(path: Path) -> str | None:
         return None
 
 
-def _short(value: Any) -> str:
-    if isinstance(value, dict):
-        hashes = cast("dict[str, Any]", value)
-        return ", ".join(f"{name} {str(digest)[:12]}" for name, digest in sorted(hashes.items()))
-    return str(value)[:12]
+def _differing(now: Any, there: Any) -> str:
+    """Of two hashes, or of the hashes of files, what is not the same."""
+    if not (isinstance(now, dict) and isinstance(there, dict)):
+        return f"sha256 {_short(now)}; there {_short(there)}"
+    here, before = cast("dict[str, Any]", now), cast("dict[str, Any]", there)
+    odd = [name for name in sorted({*here, *before}) if here.get(name) != before.get(name)]
+    each = (f"{name} {_short(here.get(name))}, there {_short(before.get(name))}" for name in odd)
+    return f"sha256 of {'; '.join(each)}"
+
+
+def _short(digest: Any) -> str:
+    return "absent" if digest is None else str(digest)[:12]

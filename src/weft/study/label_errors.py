@@ -142,7 +142,7 @@ def fold_probabilities(
         return out_of_sample(method, materials, folds, watch)
     from weft.training.kept import Kept
 
-    encoder = [source.sha256, source.reading_sha256]
+    encoder = [source.sha256, source.hashes]
     what = [config.model_dump(mode="json"), data.hashes, encoder, len(sample), folds]
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
     folder = place / f"check-{digest[:12]}"

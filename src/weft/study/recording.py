@@ -102,10 +102,10 @@ class Recorder:
             self._commit()
         self._watch(event)
         if self._stop.asked:
-            self._leave(settled=isinstance(event, Settled))
+            self._leave(now=self._checkpoints is None or isinstance(event, Settled))
 
-    def _leave(self, *, settled: bool) -> None:
-        if settled:
+    def _leave(self, *, now: bool) -> None:
+        if now:
             raise KeyboardInterrupt
         if not self._said:
             self._watch(Working("stopping after this step; once more to stop at once"))

@@ -94,7 +94,7 @@ def refit(
     source = None if chosen.key.method == "tfidf" else find(chosen.config.backbone)
     now: dict[str, Any] = {"data": {"hashes": data.hashes}}
     if source is not None:
-        now["backbone"] = {"sha256": source.sha256, "reading_sha256": source.reading_sha256}
+        now["backbone"] = {"sha256": source.sha256, "hashes": source.hashes}
     with Ledger(study / LEDGER, readonly=True) as ledger:
         same_ground(ledger.facts(), now, study)
     opened = _opened(chosen.config, chosen.key.method, data)

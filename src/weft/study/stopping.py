@@ -16,7 +16,9 @@ class Stop:
     In a thread other than the main one, where signals cannot be taken, nothing changes.
 
     Args:
-        patient: False: nothing changes either; the first signal stops at once.
+        patient: False: the first raises too. Python drops what is raised in a destructor, and a
+            module that is being imported may fail otherwise: so `asked` is to be looked at, and
+            whatever fails afterwards is KeyboardInterrupt.
     """
 
     def __init__(self, *, patient: bool = True) -> None:
@@ -25,7 +27,7 @@ class Stop:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        if self._patient and threading.current_thread() is threading.main_thread():
+        if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
                 if signal.getsignal(number) not in (None, signal.SIG_IGN):
                     self._before[number] = signal.signal(number, self._take)
@@ -39,8 +41,10 @@ class Stop:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if self.asked and not self._patient and isinstance(error, Exception):
+            raise KeyboardInterrupt from error
 
     def _take(self, _number: int, _frame: FrameType | None) -> None:
-        if self.asked:
+        again, self.asked = self.asked, True
+        if again or not self._patient:
             raise KeyboardInterrupt
-        self.asked = True

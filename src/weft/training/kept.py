@@ -44,6 +44,7 @@ class Kept:
             if digest_of(path) != path.stem.rpartition("-")[2]:
                 instead = "the one before it is used" if files else "none is left, it begins anew"
                 self._say(f"the state {path.name} is torn or altered: {instead}")
+                path.unlink(missing_ok=True)  # else it would be the one before the next
                 continue
             whole = load_snapshot(path)
             ended: dict[str, dict[str, Tensor]] = {}
