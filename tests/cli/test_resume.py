@@ -286,6 +286,16 @@ def test_told_to_end_it_says_how_to_go_on(fresh: Path, number: signal.Signals, w
     assert "4 runs, 2 finished before" in said.err
 
 
+def test_told_to_end_before_a_method_begins_it_says_so_too(fresh: Path) -> None:
+    program = _TOLD.replace("start", "plan").replace("[3]", "[1]")
+    program = program.replace("WHERE", "os.kill(os.getpid(), number)")
+    words = changed(methods="tfidf")
+    said = process(sys.executable, "-c", program, str(int(signal.SIGTERM)), *words, cwd=fresh)
+    assert said.code == 130
+    assert "interrupted; the same command goes on from where it was:" in said.err
+    assert "Traceback" not in said.err
+
+
 # Failing
 
 

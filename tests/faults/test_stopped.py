@@ -8,10 +8,12 @@ import signal
 import tomllib
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from weft import methods
 from weft.config import StudyConfig
 from weft.errors import ConfigError, StudyError
 from weft.study import recording
@@ -221,6 +223,29 @@ def test_two_signals_leave_at_once(place: Path, whole: Path, tmp_path: Path) -> 
     assert isinstance(watch.events[-1], Stepped)
     assert run(config(place), tmp_path)
     assert_same(whole, tmp_path)
+
+
+def test_a_signal_after_the_last_event_stops_before_the_next_method(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = methods.make
+
+    class Told:
+        def __init__(self, *given: Any) -> None:
+            self._method = make(*given)
+
+        def run(self, *given: Any) -> Generator[Any]:
+            yield from self._method.run(*given)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(methods, "make", Told)
+    chosen = config(place, methods=["lora", "bitfit"])
+    with pytest.raises(KeyboardInterrupt):
+        run(chosen, tmp_path)
+    ended = {run_id.split("-")[0]: status for run_id, status in statuses(tmp_path).items()}
+    assert ended == {"lora": "done", "bitfit": "planned"}
+    monkeypatch.undo()
+    assert run(chosen, tmp_path)
 
 
 # What lies on the disk

@@ -18,6 +18,7 @@ from weft.cli.serve import serve
 from weft.cli.study import study
 from weft.cli.train import train
 from weft.errors import WeftError
+from weft.study.stopping import Stop
 
 app = typer.Typer(
     name="weft",
@@ -36,7 +37,8 @@ class Command(usage.Command):
     def invoke(self, ctx: Any) -> Any:
         """As click does."""
         try:
-            return super().invoke(ctx)
+            with Stop(patient=False):
+                return super().invoke(ctx)
         except KeyboardInterrupt:  # of which Typer makes exit code 130
             print(_interrupted(str(self.name), ctx.params), file=sys.stderr)
             raise

@@ -14,23 +14,11 @@ from weft.config import MINILM_SHA256, BackboneSettings
 from weft.data.nearby import nearest_path
 from weft.errors import BackboneError, listed
 
-_FILES = [
-    "config.json",
-    "model*.safetensors",
-    "model.safetensors.index.json",
-    "tokenizer*",
-    "vocab*",
-    "merges.txt",
-    "special_tokens_map.json",
-    "*.model",
-    "modules.json",
-    "1_Pooling/config.json",
-]
+_WEIGHTS = ("model*.safetensors", "model.safetensors.index.json")
 _READING = (
     *("config.json", "modules.json", "1_Pooling/config.json"),
-    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
-    *("vocab.txt", "vocab.json", "merges.txt"),
-    *("tokenizer.model", "spiece.model", "spm.model", "sentencepiece.bpe.model"),
+    *("tokenizer*.json", "special_tokens_map.json", "added_tokens.json"),
+    *("vocab.txt", "vocab.json", "merges.txt", "*.model"),
 )
 """What decides, beside weights, how texts are read: configuration, pooling, tokenizer."""
 OFTEN = (
@@ -58,7 +46,7 @@ class Source:
     def sha256(self) -> str:
         """Hash of the weights, over the files in order of name."""
         digest = hashlib.sha256()
-        for path in sorted(self.folder.glob("model*.safetensors")):
+        for path in sorted(self.folder.glob(_WEIGHTS[0])):
             with path.open("rb") as file:
                 while block := file.read(1 << 22):
                     digest.update(block)
@@ -67,10 +55,10 @@ class Source:
     @cached_property
     def hashes(self) -> dict[str, str]:
         """sha256 of each file that decides, beside the weights, how texts are read."""
-        files = [(name, self.folder / name) for name in _READING]
+        found = sorted(path for pattern in _READING for path in self.folder.glob(pattern))
         return {
-            name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for name, path in files
+            path.relative_to(self.folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in found
             if path.is_file()
         }
 
@@ -185,7 +173,7 @@ def _from_hub(name: str, revision: str | None) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        path = snapshot_download(name, revision=revision, allow_patterns=_FILES)
+        path = snapshot_download(name, revision=revision, allow_patterns=[*_WEIGHTS, *_READING])
     except HFValidationError as error:
         raise BackboneError(
             f"there is no folder {name[:200]}, and it is no hub id either",

@@ -101,6 +101,8 @@ class Making:
             if not starved.ran_out(error):
                 raise
             return str(error).strip().splitlines()[0] if str(error).strip() else "MemoryError"
+        if stop.asked:  # after the last event
+            raise KeyboardInterrupt
         return None
 
     def _add(self, method: str, steps: int, mean: float) -> None:

@@ -34,7 +34,7 @@ from weft.study.presets import to_toml
 from weft.study.rebuilt import mend
 from weft.study.record import Status
 from weft.study.room import room
-from weft.study.run_record import write_study
+from weft.study.run_record import RUN, write_study
 from weft.study.variants import sharing
 
 
@@ -143,6 +143,8 @@ def carry_out(
                 # from here on they are as wanted as any, whenever this command is stopped
                 failed = [key.run_id for key in waiting if status[key.run_id] == "failed"]
                 ledger.go_back(dict.fromkeys(failed))
+                for run_id in failed:  # of which a ledger would be rebuilt
+                    (folder / "runs" / run_id / RUN).unlink(missing_ok=True)
             if known.get("target") != config.target:  # of the report, so it follows the last
                 ledger.set_facts({"target": config.target})
         write_study(folder, ledger)

@@ -111,10 +111,6 @@ def drop_later_files(folder: Path, ledger: Ledger, snapshots: Iterable[Snapshot]
     the ledger, gone back, knows nothing of."""
     for method in STEPPED:
         Checkpoints(folder, method, ledger).clear()
-    status = ledger.statuses()
-    for path in (folder / "runs").glob(f"*/{RUN}"):
-        if status.get(path.parent.name) == "planned":
-            path.unlink()
     for snapshot in snapshots:
         for run_id in snapshot.waiting:
             shutil.rmtree(folder / "runs" / run_id, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from torch import Tensor
@@ -44,7 +45,8 @@ class Kept:
             if digest_of(path) != path.stem.rpartition("-")[2]:
                 instead = "the one before it is used" if files else "none is left, it begins anew"
                 self._say(f"the state {path.name} is torn or altered: {instead}")
-                path.unlink(missing_ok=True)  # else it would be the one before the next
+                with suppress(OSError):
+                    path.unlink()  # else it would be the one before the next
                 continue
             whole = load_snapshot(path)
             ended: dict[str, dict[str, Tensor]] = {}
