@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests import tiny
-from tests.cli.command import SMALL, outcomes, process, reviews, tree, weft, write_csv
+from tests.cli.command import SMALL, Said, outcomes, process, reviews, tree, weft, write_csv
 
 from weft.study.choice import LEDGER
 from weft.study.ledger import Ledger
@@ -244,53 +244,51 @@ def test_what_lies_beside_an_encoder_is_no_part_of_it(study: Path) -> None:
 
 # Stopped where a method has no steps
 
-_TOLD = """
+_KILL = "os.kill(os.getpid(), number)"
+
+
+def told(number: signal.Signals, method: str, calls: int, place: Path, how: str = _KILL) -> Said:
+    """What a study of TF-IDF says that is told to end behind so many calls of a ledger's method."""
+    program = f"""
 import os, sys
 from weft.study.ledger import Ledger
-start, number, left = Ledger.start, int(sys.argv.pop(1)), [3]
+real, number, left = Ledger.{method}, {int(number)}, [{calls}]
 class Deaf:
     def __del__(self):  # what is raised here is dropped
-        os.kill(os.getpid(), number)
-def told(ledger, run_id):
-    start(ledger, run_id)
+        {_KILL}
+def told(*given):
+    real(*given)
     left[0] -= 1
     if left[0] == 0:
-        WHERE
-Ledger.start = told
+        {how}
+Ledger.{method} = told
 from weft.cli import main
 main()
 """
+    return process(sys.executable, "-c", program, *changed(methods="tfidf"), cwd=place)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
-    "where",
-    [
-        "os.kill(os.getpid(), number)",
-        "Deaf()",
-        "try: os.kill(os.getpid(), number)\n        except: raise ImportError",
-    ],
+    "how",
+    [_KILL, "Deaf()", f"try: {_KILL}\n        except: raise ImportError"],
     ids=["anywhere", "in a destructor", "in an import"],
 )
-def test_told_to_end_it_says_how_to_go_on(fresh: Path, number: signal.Signals, where: str) -> None:
-    words, program = changed(methods="tfidf"), _TOLD.replace("WHERE", where)
-    said = process(sys.executable, "-c", program, str(int(number)), *words, cwd=fresh)
+def test_told_to_end_it_says_how_to_go_on(fresh: Path, number: signal.Signals, how: str) -> None:
+    said = told(number, "start", 3, fresh, how)
     assert said.code == 130
     assert "interrupted; the same command goes on from where it was:" in said.err
     assert "Traceback" not in said.err or "Exception ignored" in said.err
     first = outcomes(Path("weft-studies/reviews-tiny"))
     done = {run_id for run_id, outcome in first.items() if outcome is not None}
     assert len(done) == 2
-    said = weft(*words)
+    said = weft(*changed(methods="tfidf"))
     assert said.code == 0, said.err
     assert "4 runs, 2 finished before" in said.err
 
 
 def test_told_to_end_before_a_method_begins_it_says_so_too(fresh: Path) -> None:
-    program = _TOLD.replace("start", "plan").replace("[3]", "[1]")
-    program = program.replace("WHERE", "os.kill(os.getpid(), number)")
-    words = changed(methods="tfidf")
-    said = process(sys.executable, "-c", program, str(int(signal.SIGTERM)), *words, cwd=fresh)
+    said = told(signal.SIGTERM, "plan", 1, fresh)
     assert said.code == 130
     assert "interrupted; the same command goes on from where it was:" in said.err
     assert "Traceback" not in said.err

@@ -75,7 +75,9 @@ def _study(wanted: dict[str, Any], writable: int, mouth: int) -> int:
     if wanted.get("limit"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (wanted["limit"], resource.RLIM_INFINITY))
     if wanted.get("breaks"):
-        _break(wanted["breaks"])
+        from weft.methods import banked
+
+        banked.job = breaking(wanted["breaks"])
     folder = Path(wanted["folder"])
 
     def tell(_: object) -> None:
@@ -111,8 +113,9 @@ def refit_described(study: Path, steps: int, out: Path, watch: Callable[[object]
     refit(study, chosen, out, watch, "typed", describe)
 
 
-def _break(run: str) -> None:
-    """Gives the runs whose id begins so a learning rate that ends in NaN."""
+def breaking(run: str) -> Callable[[Any, str, Any, Any], Any]:
+    """`banked.job` as it is now, but runs whose id begins so have a learning rate that ends in
+    NaN."""
     from weft.methods import banked
 
     job = banked.job
@@ -122,7 +125,7 @@ def _break(run: str) -> None:
             recipe = recipe.model_copy(update={"learning_rate": 1e30})
         return job(materials, method, recipe, item)
 
-    banked.job = broken
+    return broken
 
 
 if __name__ == "__main__":

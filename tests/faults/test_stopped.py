@@ -16,6 +16,7 @@ import pytest
 from weft import methods
 from weft.config import StudyConfig
 from weft.errors import ConfigError, StudyError
+from weft.methods import banked
 from weft.study import recording
 from weft.study.choice import LEDGER
 from weft.study.ledger import Ledger
@@ -27,6 +28,7 @@ from weft.training.due import Due
 from weft.training.events import EpochEnd, RunFailed, Settled, Stepped
 
 from .compare import assert_same
+from .nursery import breaking
 from .study import Nursery, Stopper, config, fall, make_place, nursery
 
 Watch = Callable[[object], None]
@@ -346,16 +348,7 @@ def test_a_study_of_which_no_run_began_may_be_set_otherwise(place: Path, tmp_pat
 def test_a_failed_run_is_not_tried_again_under_the_same_command(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from weft.methods import banked
-
-    job = banked.job
-
-    def broken(materials: object, method: str, recipe: object, item: object) -> object:
-        if item.run_id.startswith("lora-40-1"):  # type: ignore[attr-defined]
-            recipe = recipe.model_copy(update={"learning_rate": 1e30})  # type: ignore[attr-defined]
-        return job(materials, method, recipe, item)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(banked, "job", broken)
+    monkeypatch.setattr(banked, "job", breaking("lora-40-1"))
     chosen = config(place, methods=["lora", "bitfit"], sizes=[16, 40])
     assert not run(chosen, tmp_path / "whole")
     for kind, number in ((RunFailed, 1), (RunDone, 4)):
@@ -374,17 +367,8 @@ def test_a_failed_run_is_not_tried_again_under_the_same_command(
 def test_a_failed_run_is_tried_again_by_a_command_that_is_stopped_too(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: bool
 ) -> None:
-    from weft.methods import banked
-
-    job = banked.job
-
-    def broken(materials: object, method: str, recipe: object, item: object) -> object:
-        if item.run_id.startswith("lora-24-1"):  # type: ignore[attr-defined]
-            recipe = recipe.model_copy(update={"learning_rate": 1e30})  # type: ignore[attr-defined]
-        return job(materials, method, recipe, item)  # type: ignore[arg-type]
-
     chosen = config(place, sizes=[8, 24])
-    monkeypatch.setattr(banked, "job", broken)
+    monkeypatch.setattr(banked, "job", breaking("lora-24-1"))
     assert not run(chosen, tmp_path)
     assert sorted(statuses(tmp_path).values()) == ["done", "done", "done", "failed"]
     monkeypatch.undo()

@@ -14,7 +14,8 @@ from weft.config import MINILM_SHA256, BackboneSettings
 from weft.data.nearby import nearest_path
 from weft.errors import BackboneError, listed
 
-_WEIGHTS = ("model*.safetensors", "model.safetensors.index.json")
+_WEIGHTS = "model*.safetensors"
+_INDEX = "model.safetensors.index.json"
 _READING = (
     *("config.json", "modules.json", "1_Pooling/config.json"),
     *("tokenizer*.json", "special_tokens_map.json", "added_tokens.json"),
@@ -46,7 +47,7 @@ class Source:
     def sha256(self) -> str:
         """Hash of the weights, over the files in order of name."""
         digest = hashlib.sha256()
-        for path in sorted(self.folder.glob(_WEIGHTS[0])):
+        for path in sorted(self.folder.glob(_WEIGHTS)):
             with path.open("rb") as file:
                 while block := file.read(1 << 22):
                     digest.update(block)
@@ -94,7 +95,7 @@ def find(settings: BackboneSettings) -> Source:
             f"{name} is not a model folder: it has no config.json",
             remedy="name a folder that save_pretrained wrote, a hub id, or minilm",
         )
-    if not any(folder.glob("model*.safetensors")):
+    if not any(folder.glob(_WEIGHTS)):
         pickled = sorted(path.name for path in folder.glob("*.bin"))
         raise BackboneError(
             f"{name} has no weights in safetensors",
@@ -128,7 +129,7 @@ def _stays_inside(name: str, folder: Path) -> None:
     Raises:
         BackboneError: it does, or it is damaged, or a file that it names is missing.
     """
-    index = folder / "model.safetensors.index.json"
+    index = folder / _INDEX
     if not index.is_file():
         return
     try:
@@ -140,7 +141,7 @@ def _stays_inside(name: str, folder: Path) -> None:
             found=f"{type(error).__name__}: {error}",
             remedy="fetch or save the checkpoint again",
         ) from error
-    there = {path.name for path in folder.glob("model*.safetensors")}
+    there = {path.name for path in folder.glob(_WEIGHTS)}
     odd = sorted(files - there)
     if odd:
         raise BackboneError(
@@ -173,7 +174,8 @@ def _from_hub(name: str, revision: str | None) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        path = snapshot_download(name, revision=revision, allow_patterns=[*_WEIGHTS, *_READING])
+        wanted = [_WEIGHTS, _INDEX, *_READING]
+        path = snapshot_download(name, revision=revision, allow_patterns=wanted)
     except HFValidationError as error:
         raise BackboneError(
             f"there is no folder {name[:200]}, and it is no hub id either",

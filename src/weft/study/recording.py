@@ -25,7 +25,7 @@ from weft.study.record import EpochRow, Outcome, RunKey
 from weft.study.run_record import Ended, write_run, write_study
 from weft.study.stopping import Stop
 from weft.training.checkpoint import save_checkpoint
-from weft.training.durable import make_folders, sync_tree
+from weft.training.durable import sync_tree
 from weft.training.events import EpochEnd, RunBegin, RunFailed, Settled, Stepped
 
 PREDICTIONS = "predictions.parquet"
@@ -170,7 +170,7 @@ class Recorder:
 
         place = self._folder / "runs" / key.run_id
         model = place / MODEL
-        make_folders(model)
+        model.mkdir(parents=True, exist_ok=True)
         taken = self._memory.bytes  # before it is saved: that asks for more, and is no part of it
         splits, data = self._splits, self._data
         judges = splits.validation.labels
