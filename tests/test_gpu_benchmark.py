@@ -41,7 +41,8 @@ def test_both_sides_are_measured_and_profiled(tmp_path: Path) -> None:
     assert not found["ours"]["met"]
     assert found["peer"]["ratio"] == found["peer"]["seconds"] / found["ours"]["seconds"]
     assert not found["peer"]["met"]
-    assert set(found["peer"]["trained"]) == {"48", "32"}
+    assert found["peer"]["trained"] == [32, 48]
+    assert set(found["peer"]["of_each"]) == {"32", "48", "64"}
     assert "aten::" in (tmp_path / "gpu_profile.txt").read_text(encoding="utf-8")
 
 

@@ -7,23 +7,29 @@ whatever would make a host wait for a GPU (`item`, `nonzero`, a branch on a valu
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from weft.nn import bank as bank_
+from weft.nn import dropout
 from weft.nn.bank import Bank
-from weft.nn.flat import padded
+from weft.nn.flat import padded, rows
+from weft.nn.gpu import bits, there
 from weft.nn.native import library
 from weft.nn.verify import Reference
-from weft.training import loop, readings, slots
+from weft.training import inference, loop, readings
 from weft.training.stacked import Stacked
 
 from ..tiny import HIDDEN, backbone, examples
+
+T = TypeVar("T")
 
 
 def as_on_a_device(patch: pytest.MonkeyPatch, every: int = 1) -> None:
@@ -31,18 +37,47 @@ def as_on_a_device(patch: pytest.MonkeyPatch, every: int = 1) -> None:
     patch.setattr(library, "serves", lambda *_: False)
     patch.setattr(loop, "stacked_of", lambda bank: Stacked(list(bank.trained.values())))
     patch.setitem(readings.EVERY, "cpu", every)
-    patch.setattr(padded, "breaks_late", lambda _: True)
+    patch.setattr(padded, "away", lambda _: True)
 
 
-class Unknown:
-    """Random bits of the meta device."""
+def as_on_a_gpu(patch: pytest.MonkeyPatch) -> None:
+    """From here on banks on the CPU, in float32, compute as a GPU's: its kernels in Triton's
+    interpreter, bits fixed by their places, slots moved at once."""
+    as_on_a_device(patch)
+    patch.setattr(there, "serves", lambda x: x.dtype == torch.float32)
+    patch.setattr(bits, "serves", lambda x: x.dtype == torch.float32)
+    for module in (dropout, rows, bank_, inference):
+        patch.setattr(module, "away", lambda _: True)
 
-    def __init__(self, *given: Any) -> None:
-        assert given[-1].type == "meta"
 
-    def draw_into(self, target: Tensor) -> None:
-        """Draws none."""
-        target.zero_()
+class Repeated:
+    """Stands in for CUDA graphs: makes the same call again, on whatever lies there by then."""
+
+    def __init__(self) -> None:
+        self.moved: Callable[[], Sequence[Tensor]] = list
+        """What a call changes; recorded, it changes nothing."""
+        self.recorded = self.started = 0
+
+    def warm(self, call: Callable[[], T]) -> T:
+        """Makes the call."""
+        return call()
+
+    def record(self, call: Callable[[], T]) -> tuple[T, Callable[[], None]]:
+        """What it returns, and what makes it again."""
+        self.recorded += 1
+        before = [tensor.clone() for tensor in self.moved()]
+        result: Any = call()
+        with torch.no_grad():
+            for tensor, old in zip(self.moved(), before, strict=True):
+                tensor.copy_(old)
+
+        def again() -> None:
+            self.started += 1
+            new: Any = call()
+            if result is not None:
+                result.copy_(new)
+
+        return result, again
 
 
 def blind(folder: Path, patch: pytest.MonkeyPatch, slots_: int, **settings: Any) -> Bank:
@@ -52,8 +87,6 @@ def blind(folder: Path, patch: pytest.MonkeyPatch, slots_: int, **settings: Any)
     known = Reference(examples(3), torch.empty(3, HIDDEN), torch.empty(3, 3))
     patch.setattr("weft.nn.bank.reference", lambda *_: known)
     patch.setattr("weft.nn.bank.agree", lambda *_: None)
-    patch.setattr("weft.nn.bank.Stream", Unknown)
-    patch.setattr(slots, "Stream", Unknown)
     patch.setitem(readings.EVERY, "meta", 1 << 30)
     patch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
     patch.setitem(loop._TOGETHER, "meta", 1 << 20)

@@ -1,77 +1,150 @@
-"""Seams to kernels of a GPU, called here as there: grouped products, and a stand-in for Flash."""
+"""The kernels of a GPU against their plain twins: in Triton's interpreter where there is none."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import varlen as torchs
-from torch.nn.functional import scaled_dot_product_attention
+
+pytest.importorskip("triton", reason="needs Triton, which is for Linux")
 
 from weft.nn.dropout import Keep
-from weft.nn.flat import grouped, varlen
 from weft.nn.flat.attention import Shape, plain_attend
-from weft.nn.flat.product import Frozen, Update, frozen_product, plain_project
+from weft.nn.flat.norm import plain_add_norm
+from weft.nn.flat.product import Frozen, Update, plain_project
 from weft.nn.flat.rows import Rows, Runs
+from weft.nn.gpu import attention, bits, lora, norm, there
 from weft.nn.leaves import FrozenLinear
 from weft.text.packing import pack
 
 from ..tiny import examples
 from .stand_in import close, numbers
 
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+TYPES = [torch.float32, pytest.param(torch.bfloat16, marks=pytest.mark.slow)]
 SLOTS = 5
 
 
-def rows_of(slots: Sequence[int], device: str = "cpu") -> Rows:
+def rows_of(slots: Sequence[int]) -> Rows:
     batches = [(slot, examples(2 + slot, seed=slot)) for slot in slots]
-    return Rows(pack(batches, pad=0, form="flat"), torch.device(device))
+    return Rows(pack(batches, pad=0, form="flat"), DEVICE)
 
 
-def updates_of(rows: Rows, *, alike: bool) -> list[Update]:
-    """Of two layers; where runs are not alike, one has no update in the first."""
-    runs, made = rows.by_token, []
-    bits = np.random.default_rng(3).integers(0, 1 << 16, (rows.filled, 32), dtype=np.uint16)
-    drawn = Keep(torch.from_numpy(bits.view(np.int16)), 6554, 1.1)
-    for column in (0, 48):
-        a, b = nn.Parameter(numbers(1, SLOTS, 8, 32)), nn.Parameter(numbers(2, SLOTS, 16, 8))
-        if alike:
-            made.append(Update(column, a, b, 1.5, drawn, runs))
-            continue
-        first = Runs(runs.begin[:2], runs.slot[:1])
-        others = Runs(runs.begin[1:], runs.slot[1:])
-        with torch.no_grad():
-            for weight in (a, b):
-                weight[int(runs.slot[0])] *= column > 0
-        if column:
-            made.append(Update(column, a, b, 0.5, None, first))
-        if len(others.slot):
-            made.append(Update(column, a, b, 1.5, drawn, others))
-    return made
+def runs_of(rows: Rows) -> Runs:
+    runs = rows.by_token
+    return Runs(runs.begin, runs.slot, (rows.on("tokens"), rows.on("slots")))
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def drawn(seed: int, *shape: int) -> Keep:
+    made = np.random.default_rng(seed).integers(0, 1 << 16, shape, dtype=np.uint16)
+    return Keep(torch.from_numpy(made.view(np.int16)).to(DEVICE), 20000, 1.4)
+
+
+def made(seed: int, *shape: int) -> Tensor:
+    return numbers(seed, *shape).to(DEVICE)
+
+
+def tolerance(dtype: torch.dtype) -> float:
+    return 1e-5 if dtype == torch.float32 else 3e-2
+
+
+@pytest.mark.parametrize("width", [1, 3, 40])
+def test_bits_equal_the_twins(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    """And a run's are the same beside others and alone."""
+    monkeypatch.setattr(bits, "serves", lambda _: True)
+    keys = torch.tensor([1, -(1 << 62) + 5, 77], device=DEVICE)
+    begins = torch.tensor([0, 700, 700 + 5, 1500], device=DEVICE)
+    got = bits.draw(keys, begins, width, 1510 * width, (123456789, 2))
+    plain = bits.plain_draw(keys, begins, width, 1510 * width, (123456789, 2))
+    assert torch.equal(got[: 1500 * width], plain[: 1500 * width])
+    alone = bits.draw(keys[2:], begins[2:] - 705, width, 795 * width, (123456789, 2))
+    assert torch.equal(alone, got[705 * width : 1500 * width])
+    assert abs(float(got.float().mean())) < 5 * 65536 / (12 * len(got)) ** 0.5
+    other = bits.draw(keys, begins, width, 1510 * width, (123456789, 3))
+    assert (other != got).float().mean() > 0.99
+
+
+def test_bits_are_those_of_philox() -> None:
+    """The authors' known answer for a key and a counter of zeros."""
+    words = bits._philox(torch.tensor([0]), (torch.tensor([0]), 0, 0))
+    assert [int(word) for word in words] == [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("drops", [False, True])
+@pytest.mark.parametrize("read", ["both", "wide", "narrow"])
+def test_norm_equals_the_twin(dtype: torch.dtype, drops: bool, read: str) -> None:
+    layer = nn.LayerNorm(40).to(DEVICE)
+    with torch.no_grad():
+        layer.weight.copy_(made(1, 40))
+        layer.bias.copy_(made(2, 40))
+    layer.requires_grad_(False)
+    keep = drawn(3, 19, 40) if drops else None
+    outcomes: list[list[Tensor]] = []
+    for function in (norm.add_norm, plain_add_norm):
+        update = made(4, 19, 40).to(dtype).requires_grad_()
+        residual = made(5, 19, 40).requires_grad_()
+        wide, narrow = function(update, keep, residual, layer)
+        loss = 0.0
+        if read != "narrow":
+            loss = loss + (wide * made(6, 19, 40)).sum()
+        if read != "wide":
+            loss = loss + (narrow.float() * made(7, 19, 40)).sum()
+        torch.as_tensor(loss).backward()
+        assert update.grad is not None
+        assert residual.grad is not None
+        outcomes.append([wide, narrow, update.grad, residual.grad])
+    for ours, plain in zip(*outcomes, strict=True):
+        assert ours.dtype == plain.dtype
+        close(ours, plain, tolerance(dtype))
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("drops", [False, True])
+@pytest.mark.parametrize("first_only", [False, True])
+def test_attention_equals_the_twin(dtype: torch.dtype, drops: bool, first_only: bool) -> None:
+    """What lies in the rows of nobody is no number, and goes no further."""
+    rows, shape = rows_of((0, 3)), Shape(4, 0.3)
+    assert rows.filled > rows.tokens
+    keep = drawn(8, 4 * int(rows.squares[-1])) if drops else None
+    outcomes: list[list[Tensor]] = []
+    for function in (attention.attend, plain_attend):
+        kv = made(1, rows.filled, 64 if first_only else 96).to(dtype)
+        if function is attention.attend:
+            kv[rows.tokens :] = float("nan")
+        kv.requires_grad_()
+        q = made(2, len(rows.lengths), 32).to(dtype).requires_grad_() if first_only else None
+        out = function(q, kv, rows, shape, keep)
+        (out.float() * made(3, *out.shape)).sum().backward()
+        outcomes.append([x for x in (out, kv.grad, None if q is None else q.grad) if x is not None])
+    for ours, plain in zip(*outcomes, strict=True):
+        close(ours, plain, tolerance(dtype))
+
+
+@pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("alike", [True, False])
-@pytest.mark.parametrize("slots", [(0, 1, 2, 3, 4), (1, 3), (2,)])
-def test_grouped_products_equal_the_loop_over_runs(
-    dtype: torch.dtype, alike: bool, slots: Sequence[int]
+@pytest.mark.parametrize("slots", [(0, 1, 2, 3, 4), (3, 1), (2,)])
+@pytest.mark.parametrize("rank", [3, 8])
+def test_updates_equal_the_loop_over_runs(
+    dtype: torch.dtype, alike: bool, slots: Sequence[int], rank: int
 ) -> None:
     """Results and all gradients; a slot without rows gets none, and rows of no run matter not."""
     rows = rows_of(slots)
-    assert rows.filled > rows.tokens
-    frozen = Frozen([FrozenLinear(nn.Linear(32, 64), torch.float32)], dtype)
-    used, weight = slice(rows.tokens), numbers(6, rows.tokens, 64)
+    runs = runs_of(rows)
+    linear = nn.Linear(40, 72).to(DEVICE)
+    used, weight = slice(rows.tokens), made(6, rows.tokens, 72)
     outcomes: list[list[Tensor]] = []
-    for way in ("grouped", "loop"):
-        x = numbers(4, rows.filled, 32).to(dtype).requires_grad_()
-        updates = updates_of(rows, alike=alike)
-        if way == "grouped":
-            y = grouped.project(frozen_product(x, frozen), x, updates, rows.by_token)
-        else:
-            y = plain_project(x, frozen, updates, rows.by_token)
+    for function in (lora.project, plain_project):
+        frozen = Frozen([FrozenLinear(linear, torch.float32)], dtype)
+        x = made(4, rows.filled, 40).to(dtype)
+        if function is lora.project:
+            x[rows.tokens :] = float("nan")
+        x.requires_grad_()
+        updates = updates_of(rows, runs, rank, alike=alike)
+        y = function(x, frozen, updates, runs)
         (y[used].float() * weight).sum().backward()
         trained = {id(w): w for update in updates for w in (update.a, update.b)}
         grads = [w.grad for w in trained.values() if w.grad is not None]
@@ -81,98 +154,36 @@ def test_grouped_products_equal_the_loop_over_runs(
             assert not any(gradient[k].any() for k in range(SLOTS) if k not in slots)
         outcomes.append([y[used], x.grad[used], *grads])
     for ours, plain in zip(*outcomes, strict=True):
-        close(ours, plain, 1e-5 if dtype == torch.float32 else 2e-2)
+        close(ours, plain, tolerance(dtype))
 
 
-def test_grouped_products_are_for_rows_in_the_order_of_the_slots(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
-    there = type("", (), {"type": "cuda"})()
-    x: Any = type("", (), {"device": there, "dtype": torch.bfloat16, "itemsize": 2})()
-    x.shape = (64, 32)
-    assert grouped.serves(x, rows_of((1, 3)).by_token, 8, 16)
-    assert not grouped.serves(x, rows_of((3, 1)).by_token, 8, 16)
-    assert not grouped.serves(x, rows_of((1, 3)).by_token, 4, 16)
-    x.dtype = torch.float32
-    assert not grouped.serves(x, rows_of((1, 3)).by_token, 8, 16)
+def updates_of(rows: Rows, runs: Runs, rank: int, *, alike: bool) -> list[Update]:
+    """Of two layers; where runs are not alike, one has no update in the first."""
+    found: list[Update] = []
+    keep, count = drawn(3, rows.filled, 40), len(runs.slot)
+    for column in (0, 48):
+        a, b = nn.Parameter(made(1, SLOTS, rank, 40)), nn.Parameter(made(2, SLOTS, 24, rank))
+        for weight in (a, b):
+            weight.grad = torch.zeros_like(weight)
+        if alike:
+            found.append(Update(column, a, b, 1.5, keep, runs))
+            continue
+        if column:
+            found.append(Update(column, a, b, 0.5, None, runs.part(0, 1)))
+        if count > 1:
+            found.append(Update(column, a, b, 1.5, keep, runs.part(1, count)))
+    return found
 
 
-class _Careless(torch.autograd.Function):
-    """Hands on; as the kernel does, leaves what is no number where nothing was to be computed."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, used: int) -> Tensor:
-        ctx.used = used
-        out = torch.full_like(x, float("nan"))
-        out[:used] = x[:used]
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        d_x = torch.full_like(gradients[0], float("nan"))
-        d_x[: ctx.used] = gradients[0][: ctx.used]
-        return d_x, None
+def test_what_lies_below_the_lowest_layer_gets_no_gradient() -> None:
+    rows = rows_of((0, 1))
+    frozen = Frozen([FrozenLinear(nn.Linear(40, 72).to(DEVICE), torch.float32)], torch.float32)
+    (update, _) = updates_of(rows, runs_of(rows), 8, alike=True)
+    y = lora.project(made(4, rows.filled, 40), frozen, [update], runs_of(rows))
+    y.sum().backward()
+    assert update.a.grad is not None
+    assert update.a.grad[0].any()
 
 
-def flash(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    q_ends: Tensor,
-    k_ends: Tensor,
-    longest_q: int,
-    longest_k: int,
-    *,
-    scale: float,
-) -> Tensor:
-    """`varlen_attn` as its documentation tells, an example at a time."""
-    assert q_ends.dtype == k_ends.dtype == torch.int32
-    q_at, k_at = q_ends.tolist(), k_ends.tolist()
-    assert longest_q == max(np.diff(q_at))
-    assert longest_k == max(np.diff(k_at))
-    careless: Any = _Careless.apply
-    parts = [careless(x, n[-1]) for x, n in ((query, q_at), (key, k_at), (value, k_at))]
-    out: list[Tensor] = []
-    for i in range(len(q_at) - 1):
-        q, k, v = (
-            part[at[i] : at[i + 1]].transpose(0, 1)
-            for part, at in zip(parts, (q_at, k_at, k_at), strict=True)
-        )
-        out.append(scaled_dot_product_attention(q, k, v, scale=scale).transpose(0, 1))
-    rest = len(query) - q_at[-1]
-    return torch.cat([*out, query.new_full((rest, *query.shape[1:]), float("nan"))])
-
-
-@pytest.mark.parametrize("first_only", [False, True])
-def test_varlen_attention_equals_the_padded_twin(
-    monkeypatch: pytest.MonkeyPatch, first_only: bool
-) -> None:
-    """Whatever the kernel leaves in the rows that no example has."""
-    monkeypatch.setattr(torchs, "varlen_attn", flash)
-    rows, shape = rows_of((0, 3)), Shape(4, 0.3)
-    assert rows.filled > rows.tokens
-    outcomes: list[list[Tensor]] = []
-    for function in (varlen.attend, lambda *given: plain_attend(*given, None)):
-        kv = numbers(1, rows.filled, 64 if first_only else 96).requires_grad_()
-        q = numbers(2, len(rows.lengths), 32).requires_grad_() if first_only else None
-        out = function(q, kv, rows, shape)
-        (out * numbers(3, *out.shape)).sum().backward()
-        outcomes.append([x for x in (out, kv.grad, None if q is None else q.grad) if x is not None])
-    for ours, plain in zip(*outcomes, strict=True):
-        close(ours, plain, 1e-5)
-
-
-@pytest.mark.parametrize("first_only", [False, True])
-def test_torchs_own_varlen_takes_what_it_is_given(first_only: bool) -> None:
-    """Arguments and shapes, forward and backward, without numbers."""
-    rows, width = rows_of((0, 3), "meta"), 64 if first_only else 96
-    kv = torch.empty(rows.filled, width, dtype=torch.bfloat16, device="meta", requires_grad=True)
-    q = None
-    if first_only:
-        q = torch.empty(len(rows.lengths), 32, dtype=torch.bfloat16, device="meta")
-    out = varlen.attend(q, kv, rows, Shape(4, 0.3))
-    assert out.shape == ((rows.filled if q is None else len(q)), 32)
-    out.float().sum().backward()
-    assert kv.grad is not None
-    assert kv.grad.shape == kv.shape
+def test_serves_what_is_on_a_gpu_alone() -> None:
+    assert there.serves(torch.empty(0, device=DEVICE)) == (DEVICE.type == "cuda")

@@ -13,7 +13,6 @@ import torch
 from weft.config import BankSettings, LoraSettings, Recipe
 from weft.errors import TrainingError
 from weft.nn.bank import Bank
-from weft.nn.flat import grouped
 from weft.nn.native import library
 from weft.training.events import EpochEnd, Event, RunEnd, RunFailed, Settled, Stepped
 from weft.training.loop import train
@@ -164,11 +163,10 @@ def test_a_cpus_snapshot_is_refused(
 def test_no_step_reads_a_number(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, form: str, pooling: str, update: Any
 ) -> None:
-    """Steps of a bank that has none to read; with two adapters that differ, by grouped products.
+    """Steps of a bank that has none to read; with two adapters that differ.
 
     What is padded is left out: transformers' own code for masks looks into them.
     """
-    seen = calls(monkeypatch)
     ours = blind(
         checkpoint("bert"),
         monkeypatch,
@@ -182,21 +180,6 @@ def test_no_step_reads_a_number(
     if update == ADAPTER:
         runs[1] = replace(runs[1], lora=LoraSettings(r=4, lora_alpha=2, lora_dropout=0.0))
     assert steps_before_the_first_reading(ours, runs) == 1
-    assert bool(seen) == (form == "flat" and update == ADAPTER)
-
-
-def calls(patch: pytest.MonkeyPatch) -> list[int]:
-    """Lets grouped products serve what has no numbers, and notes down their calls."""
-    seen: list[int] = []
-    own = grouped.project
-
-    def project(y: torch.Tensor, x: torch.Tensor, updates: Any, runs: Any) -> torch.Tensor:
-        seen.extend(1 for _ in updates)
-        return own(y, x, updates, runs)
-
-    patch.setattr(grouped, "serves", lambda x, *_: x.dtype == torch.bfloat16)
-    patch.setattr(grouped, "project", project)
-    return seen
 
 
 def steps_before_the_first_reading(ours: Bank, runs: Sequence[Job]) -> int:

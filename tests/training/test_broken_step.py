@@ -188,8 +188,8 @@ def test_what_is_finite_by_itself_does_not_fail(
     ours = bank(checkpoint("bert"), 3)
     forward = ours.forward
 
-    def spread(strips: Any, streams: Any = None, tokens: Any = None) -> Tensor:
-        logits = forward(strips, streams, tokens)
+    def spread(strips: Any, streams: Any = None, *more: Any) -> Tensor:
+        logits = forward(strips, streams, *more)
         return logits * float("nan") if len(strips.segments) > 1 and streams else logits
 
     monkeypatch.setattr(ours, "forward", spread)

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F  # noqa: N812 (its usual name)
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -33,12 +34,12 @@ from weft.nn.anatomy import (
 )
 from weft.nn.attention import PACKED, PADDED
 from weft.nn.backbone import DTYPES, Backbone
-from weft.nn.dropout import Layout, Step, Stream
+from weft.nn.dropout import Key, Layout, Step, Stream, stream_for
 from weft.nn.flat.layers import FlatLayers, parts_of
 from weft.nn.flat.rows import Rows
 from weft.nn.initial import drawn, slice_of
 from weft.nn.leaves import BankLora, FrozenLinear
-from weft.nn.placing import placed
+from weft.nn.placing import away, placed
 from weft.nn.shapes import (
     PREFIX,
     Update,
@@ -50,7 +51,11 @@ from weft.nn.shapes import (
 )
 from weft.nn.swap import swap
 from weft.nn.verify import Reference, agree, reference, refusal
-from weft.text.packing import Form, Strips, pack
+from weft.text.packing import ROWS, Form, Strips, pack
+
+_MANY = 128  # rows: on a device, few shapes of steps count for more than some rows of nobody
+Streams = Sequence[Stream | Key]
+"""Random bits of a step's runs, one a segment."""
 
 
 class Bank(nn.Module):
@@ -92,6 +97,8 @@ class Bank(nn.Module):
         self.pad = cast("int | None", backbone.tokenizer.pad_token_id) or 0
         self._offset = position_offset(model)
         self.device = torch.device(device)
+        self.multiple = _MANY if away(self.device) else ROWS
+        """Of what a flat step's rows are rounded up to."""
         self._step = Step(device=self.device)
         self._one_at_a_time = threading.Lock()
         layers = layers_of(model)
@@ -99,7 +106,7 @@ class Bank(nn.Module):
         """How this encoder's examples lie: the first that it bears."""
         lora = isinstance(update, LoraSettings)
         self.targets = target_names(model, update, backbone.fresh) if lora else ()
-        self._adapters = [update] * slots
+        self._adapters: list[Update] = [update] * slots
         self._usual = usual_targets(model) if lora else ()
         counts = count_parameters(model, backbone.fresh, update)
         self.trainable, self.total, self.peft_total = counts
@@ -204,7 +211,7 @@ class Bank(nn.Module):
             RuntimeError: something is dropped that is neither a token's nor an example's.
         """
         self._step.squares = 0
-        self(strips, [Stream(0, 0, self.device)])
+        self(strips, [stream_for(0, 0, self.device)])
         if attention_dropout(self.model) > 0 and self._step.squares == 0:
             raise refusal(self.backbone, "its attention drops by itself, out of the bank's reach")
 
@@ -233,8 +240,13 @@ class Bank(nn.Module):
 
     def _mean(self, hidden: Tensor) -> Tensor:
         """The mean of each example's tokens: (N, S, H) -> (B, 1, H)."""
-        strips = self._step.strips
+        strips, rows = self._step.strips, self._step.rows
         assert strips is not None
+        if rows is not None:  # what is nobody's is added up apart
+            lengths, example = rows.on("lengths"), rows.on("example")
+            sums = hidden.new_zeros(len(lengths) + 1, hidden.shape[-1])
+            sums = sums.index_add(0, example, hidden.flatten(0, 1))[:-1]
+            return (sums / lengths[:, None].to(sums.dtype))[:, None]
         tokens = hidden.flatten(0, 1).index_select(0, self._on(strips.place))
         lengths = self._on(strips.lengths)
         which = torch.arange(len(lengths), device=self.device)
@@ -247,8 +259,9 @@ class Bank(nn.Module):
     def forward(
         self,
         strips: Strips,
-        streams: Sequence[Stream] | None = None,
+        streams: Streams | None = None,
         tokens: tuple[Tensor, Tensor] | None = None,
+        rows: Rows | None = None,
     ) -> Tensor:
         """Logits of all examples of a step.
 
@@ -257,11 +270,12 @@ class Bank(nn.Module):
             streams: one a segment, for dropout; None: no dropout.
             tokens: ids and types (T,) in canonical order, where they are on the device already;
                 None: those of the strips.
+            rows: of `rows_of`, where the caller made them.
 
         Returns:
             (B, C), float32 or wider, examples in canonical order.
         """
-        logits = cast("Tensor", self._run(self.model, strips, streams, tokens).logits)
+        logits = cast("Tensor", self._run(self.model, strips, streams, tokens, rows).logits)
         return logits.float() if logits.dtype == torch.bfloat16 else logits
 
     def pooled(self, strips: Strips) -> Tensor:
@@ -273,23 +287,43 @@ class Bank(nn.Module):
         self,
         module: nn.Module,
         strips: Strips,
-        streams: Sequence[Stream] | None,
+        streams: Streams | None,
         tokens: tuple[Tensor, Tensor] | None = None,
+        rows: Rows | None = None,
     ) -> Any:
         with self._one_at_a_time:
-            return self._run_alone(module, strips, streams, tokens)
+            return self._run_alone(module, strips, streams, tokens, rows)
+
+    def rows_of(
+        self, strips: Strips, streams: Streams | None, there: dict[str, Tensor] | None = None
+    ) -> Rows:
+        """A flat step's rows.
+
+        Args:
+            there: its arrays that lie on the device already, by name.
+        """
+        return Rows(strips, self.device, offset=self._offset, streams=streams, there=there)
 
     def _run_alone(
         self,
         module: nn.Module,
         strips: Strips,
-        streams: Sequence[Stream] | None,
+        streams: Streams | None,
         tokens: tuple[Tensor, Tensor] | None,
+        rows: Rows | None,
     ) -> Any:
         step = self._step
         step.strips, step.streams = strips, streams
+        step.calls.clear()
         step.layout = Layout(strips, self.device)
-        if tokens is None:
+        if self.form == "flat":
+            step.rows = rows or self.rows_of(strips, streams)
+            if tokens is not None:
+                rest = strips.ids.size - len(tokens[0])
+                step.rows.there["ids"] = F.pad(tokens[0], (0, rest), value=self.pad)[None]
+                step.rows.there["types"] = F.pad(tokens[1], (0, rest))[None]
+            ids, types = step.rows.on("ids"), step.rows.on("types")
+        elif tokens is None:
             ids, types = self._on(strips.ids), self._on(strips.types)
         else:
             here = self._on(strips.example >= 0)
@@ -298,11 +332,10 @@ class Bank(nn.Module):
         inputs = {"input_ids": ids, "token_type_ids": types}
         if self.form == "padded":
             inputs["attention_mask"] = self._on(strips.example >= 0).long()
+        elif step.rows is not None:
+            inputs["position_ids"] = step.rows.on("positions")
         else:
-            if self.form == "flat":
-                step.rows = Rows(strips, self.device)
-            else:
-                inputs["attention_mask"] = step.layout.mask
+            inputs["attention_mask"] = step.layout.mask
             inputs["position_ids"] = self._on(strips.positions + self._offset)
         kind, autocast = self.device.type, self._autocast
         try:
@@ -346,6 +379,11 @@ class Bank(nn.Module):
         for name, site in self._sites.items():
             scaling = lora.lora_alpha / lora.r if name in wanted else None
             site.adapt(slot, scaling, lora.lora_dropout)
+
+    @property
+    def adapters(self) -> Sequence[Update]:
+        """Each slot's own."""
+        return tuple(self._adapters)
 
     def enter(self, slot: int, seed: int, lora: LoraSettings | None = None) -> None:
         """Gives a slot a new run's initial weights: A as PEFT, B zero, the encoder's as it came,

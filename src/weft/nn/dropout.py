@@ -7,9 +7,12 @@ the mask into the strips. So neither packing nor a neighbour can change what a r
 
 from __future__ import annotations
 
+import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from functools import cached_property
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -17,8 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from weft.nn.flat.rows import Rows
+from weft.nn.gpu import bits as counted
 from weft.nn.native import library
-from weft.nn.placing import placed
+from weft.nn.placing import away, placed
 from weft.text.packing import Strips
 
 _SAME_WIDTH = {
@@ -30,23 +34,14 @@ _LEVELS = 1 << 16  # a mask is decided by 16 random bits: p is met to 1 / 131,07
 
 
 class Stream:
-    """The random bits of one run at one step; each kind of device has its own."""
+    """The random bits of one run at one step: on a CPU one after the other."""
 
-    def __init__(self, seed: int, step: int, device: torch.device | None = None) -> None:
-        sequence = np.random.SeedSequence([seed, step])
-        self._generator: torch.Generator | None = None
-        if device is None or device.type == "cpu":
-            self._bits = np.random.SFC64(sequence)
-            self._state: NDArray[np.uint64] = self._bits.state["state"]["state"]
-        else:
-            word = int(sequence.generate_state(1, np.uint64)[0])
-            self._generator = torch.Generator(device).manual_seed(word)
+    def __init__(self, seed: int, step: int) -> None:
+        self._bits = np.random.SFC64(np.random.SeedSequence([seed, step]))
+        self._state: NDArray[np.uint64] = self._bits.state["state"]["state"]
 
     def draw_into(self, target: Tensor) -> None:
         """Fills int16s, (count,), with 16 random bits each."""
-        if self._generator is not None:
-            target.random_(-(1 << 15), 1 << 15, generator=self._generator)
-            return
         whole = len(target) // 4 * 4  # a word is four numbers; of the last, some may be left over
         numbers = target.numpy()
         if numbers.ctypes.data % 8 == 0:
@@ -63,6 +58,20 @@ class Stream:
     def _words(self, target: NDArray[np.uint64]) -> None:
         if not library.draw(self._state, target):
             target[:] = self._bits.random_raw(len(target))
+
+
+class Key:
+    """The random bits of one run at one step: on a device fixed by site and place (`gpu/bits.py`),
+    so that no draw waits for another."""
+
+    def __init__(self, seed: int, step: int) -> None:
+        words = np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)
+        self.key = int(words.view(np.int64)[0])
+
+
+def stream_for(seed: int, step: int, device: torch.device) -> Stream | Key:
+    """The bits of a run's step, as the device draws them."""
+    return Key(seed, step) if away(device) else Stream(seed, step)
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,7 @@ class Step:
     """What the swapped leaves of one bank need to know about the step under way."""
 
     strips: Strips | None = None
-    streams: Sequence[Stream] | None = None
+    streams: Sequence[Stream | Key] | None = None
     """One per segment; None: no dropout."""
     layout: Layout | None = None
     rows: Rows | None = None
@@ -115,22 +124,28 @@ class Step:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     squares: int = 0
     """Masks drawn for attention so far."""
+    calls: Counter[int] = field(default_factory=Counter["int"])
+    """Of each site in the step under way, on a device."""
 
 
 @dataclass
 class Layout:
-    """Index tensors of the step under way, made once and used by every layer."""
+    """Index tensors of the step under way, made when first asked for."""
 
     strips: Strips
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    source: Tensor = field(init=False)  # (N * S,) canonical index of the token at each place
-    first: Tensor = field(init=False)  # (B,) place of each example's first token
     _square: Tensor | None = field(default=None, init=False)
 
-    def __post_init__(self) -> None:
-        strips = self.strips
-        self.source = self._on(strips.source)
-        self.first = self._on(strips.place[np.cumsum(strips.lengths) - strips.lengths])
+    @cached_property
+    def source(self) -> Tensor:
+        """Canonical index of the token at each place, (N * S,)."""
+        return self._on(self.strips.source)
+
+    @cached_property
+    def first(self) -> Tensor:
+        """Place of each example's first token, (B,)."""
+        lengths = self.strips.lengths
+        return self._on(self.strips.place[np.cumsum(lengths) - lengths])
 
     def _on(self, array: NDArray[Any]) -> Tensor:
         return placed(array, self.device)
@@ -200,12 +215,17 @@ def masked(x: Tensor, mask: Tensor, scale: float) -> Tensor:
 
 class BankDropout(nn.Module):
     """Stands in for `nn.Dropout` on tokens (N, S, F), on examples (B, F), and on attention
-    probabilities (N, heads, S, S)."""
+    probabilities (N, heads, S, S).
 
-    def __init__(self, p: float, step: Step) -> None:
+    Args:
+        name: of the layer in its model; on a device it is what tells its bits from others'.
+    """
+
+    def __init__(self, p: float, step: Step, name: str = "") -> None:
         super().__init__()
         self.p = p
         self._step = step
+        self._site = zlib.crc32(name.encode()) >> 1  # the same beside whatever other layers
         self._level = Level.of(p)
         self._own: dict[int, Level] = {}  # by slot, of those that drop more or less
 
@@ -246,10 +266,12 @@ class BankDropout(nn.Module):
         assert step.layout is not None
         width = x.shape[-1]
         by_token = x.dim() == 3 and x.shape[:2] == step.strips.ids.shape
-        rows = [s.tokens if by_token else s.examples for s in step.strips.segments]
-        drawn = self._keep([count * width for count in rows]).view(-1, width)
-        if by_token:
-            drawn = drawn.index_select(0, step.layout.source)
+        if by_token and step.rows is not None:  # rows lie in canonical order as they are
+            drawn = self._keep("tokens", width, step.rows.filled)
+        else:
+            drawn = self._keep("tokens" if by_token else "examples", width).view(-1, width)
+            if by_token:
+                drawn = drawn.index_select(0, step.layout.source)
         return _bits(drawn.view(x.shape), x.dtype)
 
     def square_mask(self, heads: int, dtype: torch.dtype) -> Tensor | None:
@@ -261,7 +283,7 @@ class BankDropout(nn.Module):
         assert step.strips is not None
         assert step.layout is not None
         step.squares += 1
-        drawn = self._keep(self._areas(heads))
+        drawn = self._keep("areas", heads)
         return _bits(drawn.take(step.layout.square(heads)), dtype)
 
     def keep(self, width: int) -> Keep | None:
@@ -269,10 +291,8 @@ class BankDropout(nn.Module):
         step = self._step
         if self._drops_nothing:
             return None
-        assert step.strips is not None
         assert step.rows is not None
-        counts = [segment.tokens * width for segment in step.strips.segments]
-        bits = self._draw(counts, step.rows.filled * width)
+        bits = self._draw("tokens", width, step.rows.filled)
         return Keep(bits.view(-1, width), self._level.threshold, self._level.scale)
 
     def keep_square(self, heads: int) -> Keep | None:
@@ -281,7 +301,7 @@ class BankDropout(nn.Module):
         if self._drops_nothing:
             return None
         step.squares += 1
-        bits = self._draw(self._areas(heads))
+        bits = self._draw("areas", heads, None if step.rows is None else step.rows.room)
         return Keep(bits, self._level.threshold, self._level.scale)
 
     @property
@@ -297,44 +317,74 @@ class BankDropout(nn.Module):
         levels = self._levels if self._own else [self._level]
         return not any(level.threshold for level in levels)
 
-    def _areas(self, heads: int) -> list[int]:
-        """Attention probabilities of each run."""
+    def _counts(self, of: Of, width: int) -> list[int]:
+        """Numbers of each run."""
         strips, rows = self._step.strips, self._step.rows
         assert strips is not None
-        ends = np.cumsum([segment.examples for segment in strips.segments])
-        squares = Rows(strips).squares if rows is None else rows.squares
-        return (heads * np.diff(squares[[0, *ends]])).tolist()
+        if of == "areas":
+            own = rows or Rows(strips)
+            return (width * np.diff(own.of_runs(own.squares))).tolist()
+        return [width * (s.tokens if of == "tokens" else s.examples) for s in strips.segments]
 
-    def _keep(self, counts: list[int]) -> Tensor:
-        """Which elements are kept, as bools, (sum of counts,)."""
-        bits = self._draw(counts)
+    def _keep(self, of: Of, width: int, rows: int | None = None) -> Tensor:
+        """Which numbers are kept, as bools, shaped as `_draw` has it."""
+        bits = self._draw(of, width, rows)
         thresholds = [level.threshold for level in self._levels]
         if len(set(thresholds)) == 1:
             threshold = thresholds[0]
-        else:  # (sum of counts,) each run's own
-            threshold = np.repeat(np.array(thresholds), counts)
+        else:  # each run's own, and 0 for what is nobody's
+            counts = self._counts(of, width)
+            counts.append(len(bits) - sum(counts))
+            threshold = np.repeat(np.array([*thresholds, 0]), counts)
         if bits.device.type == "cpu":  # NumPy compares unsigned numbers as they are
             return torch.as_tensor(bits.numpy().view(np.uint16) >= threshold)
         if isinstance(threshold, np.ndarray):
             return (bits.int() & 0xFFFF) >= placed(threshold, bits.device)
         return (bits.int() & 0xFFFF) >= threshold
 
-    def _draw(self, counts: list[int], length: int | None = None) -> Tensor:
-        """Bits of every run in canonical order, (sum of counts,) or `length`, the rest zero."""
-        assert self._step.streams is not None
+    def _draw(self, of: Of, width: int, rows: int | None = None) -> Tensor:
+        """Bits of every run in canonical order.
+
+        Args:
+            width: numbers in a row.
+            rows: of the result, whose last may be nobody's; None: as many as the runs have.
+
+        Returns:
+            (rows x width,)
+        """
+        step, counts = self._step, self._counts(of, width)
+        assert step.streams is not None
         total = sum(counts)
-        drawn = torch.empty(
-            total if length is None else length, dtype=torch.int16, device=self._step.device
-        )
+        length = total if rows is None else rows * width
+        if away(step.device):
+            step.calls[self._site] += 1
+            place = self._site, step.calls[self._site]
+            return counted.draw(*self._counted(of, counts, width), length, place)
+        drawn = torch.empty(length, dtype=torch.int16)
         begin = 0
-        for stream, count, level in zip(self._step.streams, counts, self._levels, strict=True):
+        for stream, count, level in zip(step.streams, counts, self._levels, strict=True):
             if level.threshold:  # alone, a run that drops nothing here draws nothing
-                stream.draw_into(drawn[begin : begin + count])
+                cast("Stream", stream).draw_into(drawn[begin : begin + count])
             else:
                 drawn[begin : begin + count] = 0
             begin += count
         drawn[total:] = 0
         return drawn
+
+    def _counted(self, of: Of, counts: list[int], width: int) -> tuple[Tensor, Tensor, int]:
+        """The runs' keys, where their rows begin, and how wide a row is."""
+        step = self._step
+        if step.rows is not None:
+            return step.rows.on("keys"), step.rows.on(of), width
+        assert step.streams is not None
+        keys = np.array([cast("Key", stream).key for stream in step.streams], dtype=np.int64)
+        begins = np.concatenate([[0], np.cumsum(counts)])
+        return placed(keys, step.device), placed(begins, step.device), 1
+
+
+Of = Literal["tokens", "examples", "areas"]
+"""What there is a row of numbers for: each token, each example, or each pair of an example's
+tokens."""
 
 
 def _bits(keep: Tensor, dtype: torch.dtype) -> Tensor:

@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 
+def away(device: torch.device | None) -> bool:
+    """Whether the bank computes on a device that is no CPU."""
+    return device is not None and device.type != "cpu"
+
+
 def placed(array: NDArray[Any], device: torch.device | None) -> Tensor:
     """The array as a tensor on the device; on a CPU it shares the array's memory.
 

@@ -44,7 +44,7 @@ def swap(
     for name, module in named_modules(model):
         new: nn.Module | None = None
         if isinstance(module, nn.Dropout):
-            new = BankDropout(module.p, step)
+            new = BankDropout(module.p, step, name)
         elif isinstance(module, nn.Linear) and name in backbone.fresh:
             bias = trained.get(f"{PREFIX}{name}.bias")
             new = BankLinear(trained[f"{PREFIX}{name}.weight"], bias, step)
@@ -59,10 +59,11 @@ def swap(
     if update == "all":
         _share(model, owned, trained)
     probability = attention_dropout(model)
-    for module in [module for layer in layers for module in layer.modules()]:
+    inside = {module for layer in layers for module in layer.modules()}
+    for name, module in [(n, m) for n, m in named_modules(model) if m in inside]:
         # the attention function is given the layer that called it, and finds its dropout here
         if not isinstance(module, _LEAVES):
-            cast("Any", module).bank_dropout = BankDropout(probability, step)
+            cast("Any", module).bank_dropout = BankDropout(probability, step, f"{name}.attention")
 
 
 def _linear(
@@ -87,7 +88,7 @@ def _linear(
         trained[f"{PREFIX}{name}.lora_A.weight"],
         trained[f"{PREFIX}{name}.lora_B.weight"],
         update.lora_alpha / update.r,
-        BankDropout(update.lora_dropout, step),
+        BankDropout(update.lora_dropout, step, name),
         step,
     )
 

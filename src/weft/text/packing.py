@@ -12,7 +12,8 @@ from weft.text.tokens import Ints, Tokens
 
 _STEP = 8  # strip widths are multiples of this
 _NARROWEST = 48  # below this, strips are hard to fill
-_ROWS = 16  # a flat step's rows are a multiple of this: every new number of rows costs set-up
+ROWS = 16
+"""A flat step's rows are a multiple of this: every new number of rows costs set-up."""
 
 Form = Literal["flat", "strips", "padded"]
 """How a step's examples lie.
@@ -72,6 +73,7 @@ def pack(
     pad: int,
     width: int | None = None,
     form: Form = "strips",
+    rows: int = ROWS,
 ) -> Strips:
     """Packs each run's batch into strips of its own, or all into one flat line.
 
@@ -80,12 +82,13 @@ def pack(
         pad: vocabulary index that fills empty places.
         width: tokens per strip; None: `strip_width` of all lengths.
         form: how the examples lie; only strips heed `width`.
+        rows: what the length of a flat line is a multiple of.
     """
     tokens = [batch for _, batch in batches]
     lengths = np.concatenate([batch.lengths for batch in tokens])
     longest, total = int(lengths.max()), int(lengths.sum())
     if form == "flat":
-        width = -(-total // _ROWS) * _ROWS
+        width = -(-total // rows) * rows
     elif form == "padded":
         width = longest
     else:
@@ -152,7 +155,7 @@ def _line_up(lengths: Ints, _width: int) -> tuple[int, Ints, Ints]:
 
 
 def pack_for_inference(
-    tokens: Tokens, *, pad: int, strips: int = 48, form: Form = "strips"
+    tokens: Tokens, *, pad: int, strips: int = 48, form: Form = "strips", rows: int = ROWS
 ) -> list[tuple[Ints, Strips]]:
     """All examples sorted by length and packed into steps of about `strips` strips' size.
 
@@ -171,6 +174,6 @@ def pack_for_inference(
         over = ends[begin + 1 :] - before > room[begin + 1 :]
         end = begin + 1 + (int(over.argmax()) if over.any() else len(over))
         index = order[begin:end]
-        steps.append((index, pack([(0, tokens.take(index))], pad=pad, form=form)))
+        steps.append((index, pack([(0, tokens.take(index))], pad=pad, form=form, rows=rows)))
         begin = end
     return steps

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from weft.nn.bank import Bank
+from weft.nn.placing import away
 from weft.text.packing import Strips, pack_for_inference
 from weft.text.tokens import Ints, Tokens
 
 # strips' worth of tokens in a step: memory for more activations of flat layers is given back to the
 # system and faulted in again each time; other layers have more to do for each step
 _FEW, _MANY = 24, 48
+_ALL = 128  # a device has room, and each call costs its host more than more rows cost
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,11 @@ class Packed:
     def of(cls, tokens: Tokens, bank: Bank) -> Packed:
         """Packs all examples as the bank's encoder takes them."""
         strips = _FEW if bank.form == "flat" else _MANY
-        steps = pack_for_inference(tokens, pad=bank.pad, strips=strips, form=bank.form)
+        if away(bank.device):
+            strips = _ALL
+        steps = pack_for_inference(
+            tokens, pad=bank.pad, strips=strips, form=bank.form, rows=bank.multiple
+        )
         return cls(steps, len(tokens))
 
 

@@ -6,19 +6,15 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import torch
-import torch.nn.functional as F  # noqa: N812 (its usual name)
-from numpy.typing import NDArray
-from torch import Tensor
 
 from weft.config import BankSettings
 from weft.nn.bank import Bank
 from weft.text.packing import pack
-from weft.text.tokens import Ints, Tokens
+from weft.text.tokens import Ints
+from weft.training.batches import Batch
 from weft.training.events import EpochEnd, Event, RunBegin, RunEnd, RunFailed, Settled, Stepped
 from weft.training.inference import cross_entropies, cross_entropy, logits_of, probabilities
 from weft.training.outcome import AtOnce, Late
@@ -59,7 +55,7 @@ def train(
         TrainingError: the snapshot is not of these jobs and this bank.
     """
     stacked = stacked_of(bank)
-    outcome = AtOnce() if stacked is None else Late(stacked, EVERY[bank.device.type])
+    outcome = AtOnce(bank) if stacked is None else Late(bank, stacked, EVERY[bank.device.type])
     slots: dict[int, Slot] = {}
     waiting: deque[Job | Parked] = deque()
     if since is None:
@@ -78,7 +74,7 @@ def train(
         active = [slots[index] for index in sorted(slots)]
 
         # one step: as many runs together as pay, or each in the shapes it has alone
-        batches = [_Batch.of(slot) for slot in active]
+        batches = [Batch.of(slot) for slot in active]
         groups = _groups(batches, 0 if apart else _TOGETHER[bank.device.type])
         fills: list[float] = []
         for group in groups:
@@ -87,15 +83,9 @@ def train(
                 pad=bank.pad,
                 width=settings.strip_width,
                 form=bank.form,
+                rows=bank.multiple,
             )
-            streams = [batch.slot.stream() for batch in group]
-            logits = bank(strips, streams, _on_device(group))  # (B, C)
-            labels = [batch.labels for batch in group]
-            parts = logits.split([len(own) for own in labels])
-            losses = torch.stack(
-                [_loss(x, y, own.weights) for x, y, own in zip(parts, labels, group, strict=True)]
-            )
-            outcome.backward([batch.slot for batch in group], losses, parts, labels)
+            outcome.learn(strips, group)
             fills.append(strips.fill)
 
         # a run that breaks takes no part: the step is done again as if it had left before
@@ -116,7 +106,7 @@ def train(
         for slot, (why, step) in outcome.move(active).items():
             del slots[slot.index]
             yield _fail(bank, slot, why, step)
-        examples = sum(len(batch.labels) for batch in batches)
+        examples = sum(map(len, batches))
         yield Stepped(examples, len(active), float(np.mean(fills)), outcome.losses)
 
         at_end = [slot for slot in active if slot.index in slots and slot.epoch_ended]
@@ -141,36 +131,6 @@ def train(
         yield Settled(not (slots or waiting), bool(at_end), snapshot)
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """What one run learns from in one step."""
-
-    slot: Slot
-    tokens: Tokens
-    labels: Tensor  # (B,)
-    weights: Tensor | NDArray[np.float64] | None  # (B,)
-    there: tuple[Tensor, Tensor] | None = None
-    """Ids and types (T,) where they are on the device; `tokens` then tells lengths alone."""
-
-    @classmethod
-    def of(cls, slot: Slot) -> _Batch:
-        index, job = slot.next_batch(), slot.job
-        if slot.resident is not None:
-            ids, types, labels, weights = slot.resident.take(index)
-            return cls(slot, slot.resident.lengths(index), labels, weights, (ids, types))
-        weights = None if job.weights is None else job.weights[index]
-        return cls(slot, job.tokens.take(index), torch.as_tensor(job.labels[index]), weights)
-
-
-def _on_device(group: Sequence[_Batch]) -> tuple[Tensor, Tensor] | None:
-    """Ids and types (T,) of a group's tokens, where they are on the device already."""
-    there = [batch.there for batch in group if batch.there is not None]
-    if not there:
-        return None
-    ids, types = zip(*there, strict=True)
-    return torch.cat(ids), torch.cat(types)
-
-
 def _take(
     bank: Bank,
     slots: Mapping[int, Slot],
@@ -182,25 +142,9 @@ def _take(
     return take(bank, slots, waiting, time.perf_counter())
 
 
-def _loss(logits: Tensor, labels: Tensor, weights: Tensor | NDArray[np.float64] | None) -> Tensor:
-    """Mean cross-entropy of a batch, each example times its weight.
-
-    It is divided by the number of examples, not by the sum of their weights, so that an example
-    counts the same whatever else its batch holds.
-
-    Args:
-        logits: (B, C).
-        labels, weights: (B,).
-    """
-    if weights is None:
-        return F.cross_entropy(logits, labels)
-    each = F.cross_entropy(logits, labels, reduction="none")
-    return (each * torch.as_tensor(weights, dtype=each.dtype, device=each.device)).mean()
-
-
-def _groups(batches: Sequence[_Batch], tokens: int) -> list[list[_Batch]]:
+def _groups(batches: Sequence[Batch], tokens: int) -> list[list[Batch]]:
     """Neighbours are computed together as long as their batches hold no more than `tokens`."""
-    groups: list[list[_Batch]] = []
+    groups: list[list[Batch]] = []
     room = 0
     for batch in batches:
         ahead = len(batch.tokens.ids)

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from torch import Tensor
 
+from weft.nn.bank import Bank
+from weft.text.packing import Strips
+from weft.training.batches import Batch, forward, right
 from weft.training.readings import Readings
+from weft.training.recorded import Steps
 from weft.training.slots import Slot
 from weft.training.stacked import Stacked
 
@@ -28,22 +31,22 @@ class _Took:
 class AtOnce:
     """Losses and norms are read as they come, so a run that breaks is known before it moves."""
 
-    def __init__(self) -> None:
+    def __init__(self, bank: Bank) -> None:
+        self._bank = bank
         self._took: list[_Took] = []
         self._broken: dict[int, str] = {}
         self.losses: dict[str, float] = {}
         """Of the last step, by run."""
 
-    def backward(
-        self, slots: Sequence[Slot], losses: Tensor, logits: Sequence[Tensor], labels: list[Tensor]
-    ) -> None:
+    def learn(self, strips: Strips, batches: Sequence[Batch]) -> None:
         """Gives runs computed together their gradients, if all of their losses are numbers.
 
         Args:
-            slots: of the runs; the others have an entry for each.
-            losses: (G,), means.
-            logits, labels: (B, C) and (B,) each.
+            strips: of the batches.
         """
+        given, slots = [batch.given() for batch in batches], [batch.slot for batch in batches]
+        streams = [slot.stream() for slot in slots]
+        losses, logits = forward(self._bank, strips, streams, given)
         values: list[float] = cast("Any", losses).tolist()
         odd = _odd("loss", values, slots)
         if odd:
@@ -51,8 +54,8 @@ class AtOnce:
             return
         # runs share no trained weight, so each gets from the sum the gradient of its own loss
         torch.autograd.backward(losses.sum())
-        for slot, loss, x, y in zip(slots, values, logits, labels, strict=True):
-            self._took.append(_Took(slot, loss, int((x.argmax(1) == y).sum()), len(y)))
+        for slot, loss, x, own in zip(slots, values, logits, given, strict=True):
+            self._took.append(_Took(slot, loss, int(right(x, own.labels)), len(x)))
 
     def broken(self, slots: Sequence[Slot], /) -> dict[int, str]:
         """Clips all gradients; whose loss or gradient is no number, by slot.
@@ -89,22 +92,20 @@ class Late:
         every: steps between two readings.
     """
 
-    def __init__(self, stacked: Stacked, every: int) -> None:
+    def __init__(self, bank: Bank, stacked: Stacked, every: int) -> None:
         self._stacked, self._readings = stacked, Readings(every)
+        self._steps = Steps(bank, stacked.tape)
 
     @property
     def losses(self) -> dict[str, float]:
         """What the last step read, by run: of each its newest."""
         return self._readings.losses
 
-    def backward(
-        self, slots: Sequence[Slot], losses: Tensor, logits: Sequence[Tensor], labels: list[Tensor]
-    ) -> None:
+    def learn(self, strips: Strips, batches: Sequence[Batch]) -> None:
         """Gives runs computed together their gradients; takes the same as `AtOnce`'s."""
-        torch.autograd.backward(losses.sum())
-        for slot, loss, x, y in zip(slots, losses, logits, labels, strict=True):
-            self._readings.note(slot, loss, (x.argmax(1) == y).sum(), len(y))
-            slot.seen += len(y)
+        self._readings.note(batches, self._steps(strips, batches))
+        for batch in batches:
+            batch.slot.seen += len(batch)
 
     def broken(self, _: Sequence[Slot], /) -> dict[int, str]:
         """Nobody: of this step nothing is known yet."""

@@ -15,6 +15,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from weft.training.batches import Batch
 from weft.training.slots import Slot
 
 EVERY = {"cuda": 64}
@@ -25,8 +26,6 @@ EVERY = {"cuda": 64}
 class _Noted:
     slot: Slot
     step: int
-    loss: Tensor  # ()
-    right: Tensor  # ()
     examples: int
 
 
@@ -40,14 +39,20 @@ class Readings:
     def __init__(self, every: int) -> None:
         self._every, self._steps = every, 0
         self._noted: list[_Noted] = []
+        self._values: list[Tensor] = []  # (2, G) each, of the runs noted, in their order
         self._failed: dict[Slot, tuple[float, int]] = {}
         self.losses: dict[str, float] = {}
         """What the last step read, by run: of each its newest."""
         self._sent: tuple[list[_Noted], Tensor, torch.cuda.Event | None] | None = None
 
-    def note(self, slot: Slot, loss: Tensor, right: Tensor, examples: int) -> None:
-        """Takes down one run's step under way: mean loss, (), and how many it got right, ()."""
-        self._noted.append(_Noted(slot, slot.step + 1, loss.detach(), right, examples))
+    def note(self, batches: Sequence[Batch], values: Tensor) -> None:
+        """Takes down the step under way of runs computed together.
+
+        Args:
+            values: (2, G) float64, mean losses and how many were right.
+        """
+        self._noted += [_Noted(b.slot, b.slot.step + 1, len(b)) for b in batches]
+        self._values.append(values)
 
     def read(self, *, at_once: bool) -> dict[Slot, tuple[float, int]]:
         """Ends a step.
@@ -79,7 +84,7 @@ class Readings:
         if not noted:
             return
         # float64 holds both as they are: a tally is then the same as if each had been read
-        values = torch.stack([x for n in noted for x in (n.loss.double(), n.right.double())])
+        values, self._values = torch.cat(self._values, dim=1), []
         if values.device.type != "cuda":
             self._sent = noted, values.cpu(), None
             return
@@ -95,8 +100,8 @@ class Readings:
         (noted, values, event), self._sent = self._sent, None
         if event is not None:
             event.synchronize()
-        numbers = cast("list[float]", cast("Any", values).tolist())
-        self._add(noted, list(zip(numbers[::2], map(int, numbers[1::2]), strict=True)))
+        losses, hits = cast("list[list[float]]", cast("Any", values).tolist())
+        self._add(noted, list(zip(losses, map(int, hits), strict=True)))
 
     def _add(self, noted: Sequence[_Noted], values: Sequence[tuple[float, int]]) -> None:
         for one, (loss, right) in zip(noted, values, strict=True):

@@ -13,7 +13,7 @@ from torch import Tensor
 from weft.config import LoraSettings, Recipe
 from weft.evidence.calibration.held_out import HeldOut
 from weft.nn.bank import Bank
-from weft.nn.dropout import Stream
+from weft.nn.dropout import Key, Stream, stream_for
 from weft.randomness import generator_for, seed_for
 from weft.text.tokens import Ints, Part, Tokens
 from weft.training.inference import Packed
@@ -164,9 +164,9 @@ class Slot:
         begin = (self.step % self.job.steps_per_epoch) * self.job.recipe.batch_size
         return self._order[begin : begin + self.job.recipe.batch_size]
 
-    def stream(self) -> Stream:
+    def stream(self) -> Stream | Key:
         """The random bits of the step to come."""
-        return Stream(seed_for("dropout", self.job.seed), self.step, self.device)
+        return stream_for(seed_for("dropout", self.job.seed), self.step, self.device)
 
     def clip(self) -> Tensor:
         """Clips the slot's gradients; their norm before, (), is no number where one of them is

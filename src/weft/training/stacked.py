@@ -8,7 +8,7 @@ Torch's own `clip_grad_norm_`, `AdamW` and `LambdaLR` are the plain twin, which 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from weft.config import Recipe
 from weft.nn.bank import Bank
-from weft.nn.placing import placed
+from weft.nn.gpu.tape import Again, Tape, tape_of
+from weft.nn.placing import away, placed
 
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8  # torch's own
 _SMALL = 1e-6  # as `clip_grad_norm_` adds to a norm
@@ -24,7 +25,7 @@ _SMALL = 1e-6  # as `clip_grad_norm_` adds to a norm
 
 def stacked_of(bank: Bank) -> Stacked | None:
     """What moves all slots at once; None on a CPU, where each moves by itself."""
-    return None if bank.device.type == "cpu" else Stacked(list(bank.trained.values()))
+    return Stacked(list(bank.trained.values()), tape_of(bank)) if away(bank.device) else None
 
 
 class Stacked:
@@ -32,10 +33,12 @@ class Stacked:
 
     Args:
         trained: (R, ...) each, with its gradient.
+        tape: records a step; None: nothing is recorded.
     """
 
-    def __init__(self, trained: Sequence[nn.Parameter]) -> None:
-        self._trained = trained
+    def __init__(self, trained: Sequence[nn.Parameter], tape: Tape | None = None) -> None:
+        self._trained, self.tape = trained, tape
+        self._move = self._plain_move if tape is None else Again(self._plain_move, tape)
         self._gradients = [p.grad for p in trained if p.grad is not None]
         assert len(self._gradients) == len(trained)
         line = _line(self._gradients)  # (R, P) all that a slot trains
@@ -44,6 +47,8 @@ class Stacked:
         self._recipes = np.ones((4, len(line), 1))  # as `_numbers`, on the host
         self._numbers = placed(self._recipes.copy(), line.device)
         """Learning rate at first, weight decay, largest norm, steps until the rate is 0."""
+        self._seated = np.zeros((len(line), 1), dtype=np.bool_)  # as `_going`, on the host
+        self._going = placed(self._seated.copy(), line.device)
 
     def views(self, line: Tensor) -> list[Tensor]:
         """(R, P) -> for each trained tensor its part, (R, ...)."""
@@ -59,7 +64,6 @@ class Stacked:
             tensor[slot].zero_()
         return Share(self, slot)
 
-    @torch.no_grad()
     def step(self, slots: Sequence[int]) -> None:
         """Clips gradients, moves weights by one step and clears the gradients; slots that are not
         named stay where they are.
@@ -67,12 +71,18 @@ class Stacked:
         Args:
             slots: those whose runs take part.
         """
+        seated = np.zeros_like(self._seated)
+        seated[list(slots)] = True
+        if (seated != self._seated).any():
+            self._seated = seated
+            self._going.copy_(placed(seated.copy(), self._going.device), non_blocking=True)
+        self._move()
+
+    @torch.no_grad()
+    def _plain_move(self) -> None:
         weights, gradients = _line(self._trained), _line(self._gradients)
         first_rate, decay, limit, total = self._numbers.unbind(0)
-        seated = np.zeros((len(weights), 1), dtype=np.bool_)
-        seated[list(slots)] = True
         norm = gradients.square().sum(1, keepdim=True, dtype=torch.float64).sqrt()
-        going = placed(seated, weights.device)
         kind = weights.dtype
 
         rate = first_rate * ((total - self.steps) / total).clamp(min=0)
@@ -87,11 +97,10 @@ class Stacked:
             *((weights, moved), (self.mean, mean)),
             *((self.square, square), (self.steps, steps)),
         ):
-            old.copy_(torch.where(going, new, old))
-        for parameter, weight in zip(self._trained, self.views(weights), strict=True):
-            parameter.copy_(weight)
-        for own in self._gradients:
-            own.zero_()
+            old.copy_(torch.where(self._going, new, old))
+        each = cast("Any", torch)  # all in one call of the device
+        each._foreach_copy_([p.detach() for p in self._trained], self.views(weights))
+        each._foreach_zero_(self._gradients)
 
 
 def _line(tensors: Sequence[Tensor]) -> Tensor:

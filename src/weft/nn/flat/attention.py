@@ -11,6 +11,7 @@ from torch import Tensor
 from weft.nn.dropout import Keep
 from weft.nn.flat import varlen
 from weft.nn.flat.rows import Rows
+from weft.nn.gpu import there
 from weft.nn.native import library, tiles
 from weft.text.tokens import Ints
 
@@ -42,6 +43,10 @@ def attend(q: Tensor | None, kv: Tensor, rows: Rows, shape: Shape, keep: Keep | 
         return _by_tiles(q, kv, rows, shape)
     if library.serves(kv):
         return cast("Any", _Attend).apply(q, kv, rows, shape, keep)
+    if there.serves(kv) and max(rows.longest, shape.dim(q, kv)) <= there.LONGEST:
+        from weft.nn.gpu import attention
+
+        return attention.attend(q, kv, rows, shape, keep)
     width = kv.shape[1] // (3 if q is None else 2)
     if keep is None and varlen.serves(kv, shape.heads, width):
         return varlen.attend(q, kv, rows, shape)

@@ -88,7 +88,7 @@ class Fused:
         layer.rows, layer.tokens = rows.filled, rows.tokens
         layer.last = len(rows.lengths) if first_only else rows.filled
         layer.lowest = self._lowest
-        layer.first = rows.first.data_ptr() if first_only else None
+        layer.first = rows.on("first").data_ptr() if first_only else None
         for name, product, updates in zip(NAMES, self._products, call.updates, strict=True):
             if product is not None:
                 setattr(layer, name, call.product(product, updates, call.runs(name)))

@@ -128,7 +128,7 @@ class FlatLayer:
         runs, first = rows.by_token, None
         asked: Tensor | None = None
         if self._query is not None:
-            runs, first = rows.by_example, rows.first
+            runs, first = rows.by_example, rows.on("first")
             wide = wide.index_select(0, first)
             drawn = _rows(self._query.draw(), first)
             asked = self._query(narrow.index_select(0, first), runs, drawn)
@@ -145,7 +145,7 @@ class FlatLayer:
         rows, parts = self._step.rows, self._parts
         assert rows is not None
         hidden = cast("Projection", self._out).frozen.out
-        first = None if self._query is None else rows.first
+        first = None if self._query is None else rows.on("first")
         query = [] if self._query is None else _rows(self._query.draw(), first)
         mixed = self._mixed.draw()
         attention = parts.attention_dropout.keep_square(parts.heads)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from weft.nn.dropout import Keep
 from weft.nn.flat.biases import add_by_run
 from weft.nn.flat.rows import Runs
+from weft.nn.gpu import there
 from weft.nn.leaves import BankNorm
 from weft.nn.native import library
 
@@ -32,6 +33,10 @@ def add_norm(
     Returns:
         (N, H) in the format of `residual`, and the same in that of `update`.
     """
+    if there.serves(update) and residual.dtype == torch.float32 and _frozen(norm):
+        from weft.nn.gpu import norm as gpu
+
+        return gpu.add_norm(update, keep, residual, cast("nn.LayerNorm", norm))
     if not library.serves(update):
         return plain_add_norm(update, keep, residual, norm, runs)
     if isinstance(norm, BankNorm):
@@ -112,6 +117,14 @@ class _AddNorm(torch.autograd.Function):
             d_y = both[0] if len(both) == 1 else both[0] + both[1]
             d_weight, d_bias = (d_y * normal).sum(0), d_y.sum(0)
         return d_update, None, d_residual, d_weight, d_bias, None, None
+
+
+def _frozen(norm: Norm) -> bool:
+    """Whether it is torch's own, with a weight and a bias that no run trains."""
+    if not isinstance(norm, nn.LayerNorm):
+        return False
+    pair = cast("tuple[Tensor | None, Tensor | None]", (norm.weight, norm.bias))
+    return not any(p is None or p.requires_grad for p in pair)
 
 
 def _drawn(keep: Keep | None) -> tuple[Tensor | None, int, float]:

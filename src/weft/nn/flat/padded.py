@@ -6,21 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from weft.nn.placing import placed
+from weft.nn.placing import away, placed
 from weft.text.tokens import Ints
-
-
-def breaks_late(device: torch.device | None) -> bool:
-    """Whether a run that breaks may go on beside others until that is read: not on a CPU."""
-    return device is not None and device.type != "cpu"
 
 
 class Padded:
     """Index tensors for attention in torch's own words.
 
     All that depends on a value is decided on the host, so that no layer asks the device for one.
-    Where runs break late, what lies behind an example's end is its own last token again, never a
-    neighbour's: a weight of zero times a number that is none would be none.
+    On a device, where runs break late, what lies behind an example's end is its own last token
+    again, never a neighbour's: a weight of zero times a number that is none would be none.
 
     Args:
         lengths: (B,) tokens of each example.
@@ -39,7 +34,7 @@ class Padded:
         source[: int(begin[-1])] = np.flatnonzero(there)
         self.there = placed(there, device)  # (B, L) whether a token is
         place = begin[:-1, None] + np.minimum(within, last)
-        if not breaks_late(device):
+        if not away(device):
             place = np.where(there, place, 0)
         self.place = placed(place, device)  # (B, L) its row
         self.source = placed(source, device)  # (N,) where in B * L a row's token lies

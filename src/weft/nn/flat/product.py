@@ -12,8 +12,8 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 from torch import Tensor, nn
 
 from weft.nn.dropout import Keep
-from weft.nn.flat import grouped
 from weft.nn.flat.rows import Runs
+from weft.nn.gpu import there
 from weft.nn.leaves import BankLora, FrozenLinear, Own
 from weft.nn.native import library, tiles
 
@@ -164,7 +164,7 @@ def _updates(column: int, layer: BankLora, keep: Keep | None, runs: Runs) -> Ite
         first, end = end, end + len(list(group))
         if own is None:
             continue
-        part = Runs(runs.begin[first : end + 1], runs.slot[first:end])
+        part = runs.part(first, end)
         kept = None if keep is None else keep.at(own.level)
         yield Update(column, layer.lora_a, layer.lora_b, own.scaling, kept, part)
 
@@ -175,9 +175,10 @@ def _base(layer: nn.Module) -> FrozenLinear:
 
 def project(x: Tensor, frozen: Frozen, updates: Sequence[Update], runs: Runs) -> Tensor:
     """The product with its updates: x (N, in) whose rows are the runs' -> (N, out)."""
-    ranks = (update.a.shape[1] for update in updates)
-    if grouped.serves(x, runs, *ranks, *(update.b.shape[1] for update in updates)):
-        return grouped.project(frozen_product(x, frozen), x, updates, runs)
+    if there.serves(x) and all(u.a.dtype == torch.float32 for u in updates):
+        from weft.nn.gpu import lora as gpu
+
+        return gpu.project(x, frozen, updates, runs)
     if not library.serves(x, *(update.b.shape[1] for update in updates)):
         return plain_project(x, frozen, updates, runs)
     weights = [weight for update in updates for weight in (update.a, update.b)]

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from weft.nn.flat.padded import Padded
-from weft.nn.placing import placed
+from weft.nn.gpu.there import LONGEST, power
+from weft.nn.placing import away, placed
 from weft.text.packing import Strips
 from weft.text.tokens import Ints
 
-if TYPE_CHECKING:
-    from weft.nn.flat.grouped import Groups
+
+class Keyed(Protocol):
+    """What random bits are drawn from, as a device has it."""
+
+    @property
+    def key(self) -> int:
+        """64 bits, signed."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -25,8 +34,15 @@ class Runs:
 
     begin: Ints  # (runs + 1,)
     slot: Ints  # (runs,)
-    groups: dict[int, Groups] = field(default_factory=dict["int", "Groups"], compare=False)
-    """What `grouped.groups_of` made of it, by number of slots; kept as long as the step."""
+    there: tuple[Tensor, Tensor] | None = None
+    """Both on the device, where the bank computes on one."""
+
+    def part(self, first: int, end: int) -> Runs:
+        """Runs `first` to `end`, their rows counted as before."""
+        if (first, end) == (0, len(self.slot)):
+            return self
+        there = self.there and (self.there[0][first : end + 1], self.there[1][first:end])
+        return Runs(self.begin[first : end + 1], self.slot[first:end], there)
 
     def parts(self) -> list[tuple[int, slice]]:
         """(slot, its rows) of every run."""
@@ -37,52 +53,109 @@ class Runs:
 
 
 class Rows:
-    """The rows of one flat step: T tokens in canonical order, then what fills up to N rows."""
+    """The rows of one flat step: T tokens in canonical order, then what fills up to N rows.
 
-    def __init__(self, strips: Strips, device: torch.device | None = None) -> None:
+    All arrays that a device needs of a step have a name and lie in `there` once they were asked
+    for, so that a step can be computed again with other numbers in the same places.
+
+    Args:
+        offset: what the encoder adds to positions.
+        streams: of the runs, for dropout.
+        there: those that lie on the device already.
+    """
+
+    def __init__(
+        self,
+        strips: Strips,
+        device: torch.device | None = None,
+        *,
+        offset: int = 0,
+        streams: Sequence[Any] | None = None,
+        there: dict[str, Tensor] | None = None,
+    ) -> None:
         self._device = device
+        self.strips, self.offset, self.streams = strips, offset, streams
         self.tokens = len(strips.place)
         self.filled = strips.ids.size
         self.lengths = strips.lengths  # (B,)
         self.begin: Ints = np.concatenate([[0], np.cumsum(strips.lengths)])  # (B + 1,)
         self.longest = int(strips.lengths.max())
-        self._segments = strips.segments
+        self.there: dict[str, Tensor] = {} if there is None else there
 
-    def _runs(self, counts: list[int]) -> Runs:
-        slots = [segment.slot for segment in self._segments]
-        return Runs(np.concatenate([[0], np.cumsum(counts)]), np.array(slots, dtype=np.int64))
+    def on(self, name: str) -> Tensor:
+        """The array of this name, where the bank computes."""
+        if name not in self.there:
+            self.there[name] = placed(self.array(name), self._device)
+        return self.there[name]
+
+    def array(self, name: str) -> NDArray[Any]:
+        """The array of this name; `ARRAYS` says what it is."""
+        return ARRAYS[name](self)
+
+    def _runs(self, counts: list[int], name: str) -> Runs:
+        slots = [segment.slot for segment in self.strips.segments]
+        begin: Ints = np.concatenate([[0], np.cumsum(counts)])
+        there = (self.on(name), self.on("slots")) if away(self._device) else None
+        return Runs(begin, np.array(slots, dtype=np.int64), there)
 
     @cached_property
     def by_token(self) -> Runs:
         """Whose the tokens are."""
-        return self._runs([segment.tokens for segment in self._segments])
+        return self._runs([segment.tokens for segment in self.strips.segments], "tokens")
 
     @cached_property
     def by_example(self) -> Runs:
         """Whose the examples are."""
-        return self._runs([segment.examples for segment in self._segments])
-
-    @cached_property
-    def first(self) -> Tensor:
-        """Row of each example's first token, (B,)."""
-        return placed(self.begin[:-1], self._device)
+        return self._runs([segment.examples for segment in self.strips.segments], "examples")
 
     @cached_property
     def squares(self) -> Ints:
         """Sums of the squared lengths before each example, (B + 1,)."""
         return np.concatenate([[0], np.cumsum(self.lengths**2)])
 
+    @property
+    def room(self) -> int | None:
+        """Rows that bits of attention's pairs take up on a device, whatever the lengths below the
+        next power of two; None: as many as there are."""
+        if not away(self._device) or self.longest > LONGEST:
+            return None
+        return len(self.lengths) * power(self.longest) ** 2
+
     @cached_property
     def padded(self) -> Padded:
         """The rows as examples padded to the longest."""
         return Padded(self.lengths, self.begin, self.filled, self._device)
 
-    @cached_property
-    def ends(self) -> Tensor:
-        """Rows before each example, (B + 1,) int32, as kernels of the device take them."""
-        return placed(self.begin.astype(np.int32), self._device)
+    def example(self) -> Ints:
+        """Whose each row is: (N,) example of the step, B where it is nobody's."""
+        none = np.full(self.filled - self.tokens, len(self.lengths))
+        return np.concatenate([np.repeat(np.arange(len(self.lengths)), self.lengths), none])
 
-    @cached_property
-    def one_each(self) -> Tensor:
-        """`ends` of one row an example, (B + 1,) int32."""
-        return placed(np.arange(len(self.begin), dtype=np.int32), self._device)
+    def of_runs(self, values: Ints) -> Ints:
+        """(B + 1,) sums before each example -> (runs + 1,) before each run."""
+        ends = np.cumsum([segment.examples for segment in self.strips.segments])
+        return values[np.concatenate([[0], ends])]
+
+    def keys(self) -> Ints:
+        """(runs,) what each run's random bits are drawn from."""
+        assert self.streams is not None
+        return np.array([stream.key for stream in self.streams], dtype=np.int64)
+
+
+ARRAYS: dict[str, Callable[[Rows], NDArray[Any]]] = {
+    "ids": lambda rows: rows.strips.ids,  # (1, N)
+    "types": lambda rows: rows.strips.types,  # (1, N)
+    "positions": lambda rows: rows.strips.positions + rows.offset,  # (1, N)
+    "first": lambda rows: rows.begin[:-1],  # (B,) row of each example's first token
+    "ends": lambda rows: rows.begin.astype(np.int32),  # (B + 1,) rows before each example
+    "one_each": lambda rows: np.arange(len(rows.begin), dtype=np.int32),  # the same of one row each
+    "example": Rows.example,
+    "lengths": lambda rows: rows.lengths,  # (B,)
+    "squares": lambda rows: rows.squares,
+    "tokens": lambda rows: rows.of_runs(rows.begin),  # (runs + 1,) rows before each run
+    "examples": lambda rows: rows.of_runs(np.arange(len(rows.begin))),  # the same of examples
+    "areas": lambda rows: rows.of_runs(rows.squares),  # the same of squared lengths
+    "slots": lambda rows: np.array([s.slot for s in rows.strips.segments], dtype=np.int64),
+    "keys": Rows.keys,
+}
+"""What a step is made of, by name."""

@@ -50,13 +50,13 @@ def attend(q: Tensor | None, kv: Tensor, rows: Rows, shape: Shape) -> Tensor:
     kv = torch.where(used, kv, 0)
     parts = kv.reshape(len(kv), 3 if q is None else 2, shape.heads, -1)
     query = parts[:, 0] if q is None else q.reshape(len(q), shape.heads, -1)
-    asking, most = (rows.ends, rows.longest) if q is None else (rows.one_each, 1)
+    asking, most = (rows.on("ends"), rows.longest) if q is None else (rows.on("one_each"), 1)
     context = cast("Any", varlen_attn)(
         query.contiguous(),
         parts[:, -2].contiguous(),
         parts[:, -1].contiguous(),
         asking,
-        rows.ends,
+        rows.on("ends"),
         most,
         rows.longest,
         scale=shape.factor,
