@@ -112,23 +112,12 @@ class Trainings:
             torch.cuda.synchronize()
         return time.perf_counter() - begin, taken
 
-    def peers(self, sizes: Sequence[int]) -> dict[int, float]:
-        """Seconds of one training of the peer, by size; of sizes that it did not train what their
-        steps would have taken more, start, validations and checkpoints being the same."""
+    def peers(self) -> dict[int, float]:
+        """Seconds of one training of the peer, by size."""
         changes: dict[str, Any] = {}
         if self.device == "cuda":
             changes = {"use_cpu": False, "dataloader_pin_memory": True}
-        found: dict[int, float] = {}
-        for size in sizes:
-            examples, validation = self.bench.splits.train(size, 0), self.bench.splits.validation
-            given = (self.folder, examples, validation, 0, self.bench.pace.epochs)
-            found[size] = peers.study_run(*given, **changes)
-            print(f"peer, {size:,} examples: {found[size]:,.1f} s", file=sys.stderr)
-        for size in sorted(set(self.sizes) - set(sizes)):
-            low, high = sorted(sizes)[-2:]
-            pace = (found[high] - found[low]) / (high - low)  # of an example more
-            found[size] = found[high] + pace * (size - high)
-        return found
+        return peers.study(self.bench, self.folder, self.sizes, **changes)
 
     def profiled(self) -> str:
         """Where the time of a few steps goes, operator by operator, those that take most first."""
@@ -184,7 +173,7 @@ def main() -> int:
                 pace=pace,
                 repeats=1,
                 study_sizes=arguments.sizes,
-                peer_seeds=1,
+                peer_sizes=arguments.peer_sizes,
             )
             folder = random_bert(Path(scratch) / "bert", **(TINY if arguments.quick else {}))
             trainings = Trainings(bench, folder, arguments.sizes, arguments.device)
@@ -194,7 +183,7 @@ def main() -> int:
                 took, steps = trainings.ours()
                 print(f"weft: {took:,.1f} s, {steps:,} steps", file=sys.stderr)
                 seconds.append(took)
-            peer = trainings.peers(arguments.peer_sizes) if arguments.peer_sizes else {}
+            peer = trainings.peers() if arguments.peer_sizes else {}
             found = result(seconds, steps, peer, arguments)
             print(json.dumps(found, indent=2))
             if out is not None:
@@ -223,7 +212,8 @@ def _parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     arguments = parser.parse_args(words)
     arguments.sizes = (32, 48, 64) if arguments.quick else SIZES
     if arguments.peer_sizes is None:
-        arguments.peer_sizes = list(arguments.sizes[:-1])
+        arguments.peer_sizes = arguments.sizes[:-1]
+    arguments.peer_sizes = tuple(arguments.peer_sizes)
     if len(arguments.peer_sizes) == 1 or not {*arguments.peer_sizes} <= {*arguments.sizes}:
         parser.error(f"--peer-sizes takes two or more of {', '.join(map(str, arguments.sizes))}")
     arguments.device = "cuda" if torch.cuda.is_available() else "cpu"

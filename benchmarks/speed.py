@@ -51,7 +51,7 @@ def main() -> int:
                 pace=QUICK if arguments.quick else Pace(),
                 repeats=arguments.repeats,
                 study_sizes=arguments.study_sizes,
-                peer_seeds=arguments.peer_seeds,
+                peer_sizes=arguments.peer_sizes,
             )
             run(bench, rows, out, quick=arguments.quick, resume=arguments.resume)
     except WeftError as error:
@@ -152,15 +152,18 @@ def _parse() -> argparse.Namespace:
         "--study-sizes", type=_sizes, metavar="SIZES", help="of row k, e.g. 1000,8000; else all"
     )
     parser.add_argument(
-        "--peer-seeds", type=_count, default=1, help="of 3 that row k's peer really trains (1)"
-    )
+        "--peer-sizes", type=_sizes, metavar="SIZES",
+        help="of row k that its peer really trains, two or more, the others by pace; else all",
+    )  # fmt: skip
     arguments = parser.parse_args()
     if arguments.repeats is None:
         arguments.repeats = 1 if arguments.quick else 5
     if arguments.study_sizes is None:
         arguments.study_sizes = (64,) if arguments.quick else SIZES
-    if arguments.peer_seeds > 3:
-        parser.error("the study has 3 seeds")
+    sizes = arguments.study_sizes
+    arguments.peer_sizes = arguments.peer_sizes or sizes
+    if not {*arguments.peer_sizes} <= {*sizes} or 1 == len(arguments.peer_sizes) < len(sizes):
+        parser.error(f"--peer-sizes takes two or more of {', '.join(map(str, sizes))}")
     try:
         arguments.rows = chosen(arguments.rows)
     except ValueError as error:

@@ -26,8 +26,8 @@ class Bench:
     pace: Pace
     repeats: int
     study_sizes: tuple[int, ...]
-    peer_seeds: int
-    """Seeds of the whole study that the peer really trains; the others are taken as equal."""
+    peer_sizes: tuple[int, ...]
+    """Those that the peer really trains, one seed of each, which counts for all."""
 
     @cached_property
     def _settings(self) -> DataSettings:

@@ -18,8 +18,10 @@ Worker processes for the data loader are left out: the cores are busy, and colla
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +29,7 @@ import torch
 import transformers
 from datasets import Dataset
 
+from measure.bench import Bench
 from measure.pace import BATCH, Pace
 from peer import Precision, arguments, classifier
 from weft.data.examples import Examples
@@ -146,6 +149,33 @@ def study_run(
         begin = time.perf_counter()
         trainer.train()
         return time.perf_counter() - begin
+
+
+def study(bench: Bench, folder: Path, sizes: Sequence[int], **changes: Any) -> dict[int, float]:
+    """Seconds of one training of the whole study, by size.
+
+    Of sizes that the peer does not train they are what the examples more would have taken at the
+    pace between the two largest that it does; start, validations and checkpoints are the same.
+    """
+    found: dict[int, float] = {}
+    for size in bench.peer_sizes:
+        examples, validation = bench.splits.train(size, 0), bench.splits.validation
+        found[size] = study_run(folder, examples, validation, 0, bench.pace.epochs, **changes)
+        print(f"  peer, {size:,} examples: {found[size]:,.1f} s", file=sys.stderr)
+    for size in _paced(bench, sizes):
+        low, high = sorted(bench.peer_sizes)[-2:]
+        found[size] = found[high] + (found[high] - found[low]) / (high - low) * (size - high)
+    return found
+
+
+def told(bench: Bench, sizes: Sequence[int]) -> str:
+    """Which seconds of `study` are taken by pace, in words; empty: none."""
+    paced = ", ".join(f"{size:,}" for size in _paced(bench, sizes))
+    return paced and f", at {paced} by the pace between the others"
+
+
+def _paced(bench: Bench, sizes: Sequence[int]) -> list[int]:
+    return sorted(set(sizes) - set(bench.peer_sizes))
 
 
 def dataset(examples: Examples, tokenizer: Any) -> Dataset:

@@ -29,24 +29,13 @@ def measure(bench: Bench) -> Measured:
     weft = time.perf_counter() - begin
     print(f"  weft: {weft:,.0f} s", file=sys.stderr)
 
-    trained: dict[int, list[float]] = {size: [] for size in sizes}
-    for size in sizes:
-        for seed in range(bench.peer_seeds):
-            examples = bench.splits.train(size, seed)
-            seconds = peers.study_run(
-                bench.folder("minilm"), examples, bench.splits.validation, seed, epochs
-            )
-            trained[size].append(seconds)
-            print(f"  peer, {size:,} examples, seed {seed}: {seconds:,.0f} s", file=sys.stderr)
-    peer = sum(SEEDS * sum(seconds) / len(seconds) for seconds in trained.values())
-    each = "; ".join(
-        f"{size:,}: {', '.join(f'{s:,.0f}' for s in seconds)} s"
-        for size, seconds in trained.items()
+    trained = peers.study(bench, bench.folder("minilm"), sizes)
+    peer = SEEDS * sum(trained.values())
+    each = "; ".join(f"{size:,}: {trained[size]:,.0f} s" for size in sizes)
+    runs, total = len(bench.peer_sizes), SEEDS * len(sizes)
+    note = (
+        f"{runs} of the peer's {total} runs were trained, one seed a size, and count {SEEDS} times"
+        f" ({each}{peers.told(bench, sizes)}); sizes {', '.join(f'{s:,}' for s in sizes)};"
+        " one repeat"
     )
-    runs, total = bench.peer_seeds * len(sizes), SEEDS * len(sizes)
-    counted = f"{runs} of the peer's {total} runs were trained"
-    if runs < total:
-        times = f"{SEEDS / bench.peer_seeds:g}"
-        counted += f", {bench.peer_seeds} of {SEEDS} seeds a size, and count {times} times"
-    note = f"{counted} ({each}); sizes {', '.join(f'{s:,}' for s in sizes)}; one repeat"
     return Measured({"weft": [weft], "trainer": [peer]}, {"trainer": note})

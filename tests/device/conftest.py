@@ -1,11 +1,4 @@
-"""Tiny checkpoints for the tests in this folder; kernels in Triton's interpreter without a GPU."""
-
-import os
-
-import torch
-
-if not torch.cuda.is_available():
-    os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are
+"""Tiny checkpoints for the tests in this folder."""
 
 from ..tiny import checkpoint
 

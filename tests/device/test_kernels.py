@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 
 import numpy as np
@@ -187,3 +188,22 @@ def test_what_lies_below_the_lowest_layer_gets_no_gradient() -> None:
 
 def test_serves_what_is_on_a_gpu_alone() -> None:
     assert there.serves(torch.empty(0, device=DEVICE)) == (DEVICE.type == "cuda")
+
+
+def test_serves_what_a_multiprocessor_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(there, "serves", lambda _: True)
+    wide, narrow = torch.empty(0), torch.empty(0, dtype=torch.bfloat16)
+    assert there.attends(narrow, 128, 64)
+    assert not there.attends(narrow, 129, 64)
+    assert not there.attends(narrow, 128, 65)
+    assert there.attends(wide, 32, 64)
+    assert not there.attends(wide, 33, 64)
+    assert there.updates(narrow, 8, 64)
+    assert not there.updates(narrow, 8, 65)
+
+
+def test_wants_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With which Triton builds what starts a kernel."""
+    assert there._triton.__wrapped__() == any(map(shutil.which, there._COMPILERS))
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert not there._triton.__wrapped__()

@@ -109,6 +109,28 @@ def test_a_loss_that_is_no_number_is_told_with_its_step(
         close(tensor, ends[name], 1e-3)
 
 
+def test_a_small_adapter_follows_a_run_that_broke(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the same shape: what surrounds it in the bank's tensors is zero again."""
+    small = LoraSettings(r=2, lora_alpha=3, lora_dropout=0.1)
+    broken, follows = jobs(broken=True)[1], jobs()[1]
+    runs = [replace(broken, lora=small), replace(follows, lora=small)]
+    ends: list[dict[str, torch.Tensor]] = []
+    for given in (runs, runs[1:]):
+        with monkeypatch.context() as patch:
+            as_on_a_device(patch, 3)
+            ours = bank(checkpoint("bert"), 1)
+            ends.append(weights(list(train(ours, given, judges(ours), SETTINGS))))
+    assert set(ends[0]) == set(ends[1]) != set()
+    for name, tensor in ends[0].items():
+        close(tensor, ends[1][name], 1e-6)
+
+
+def failures(events: Sequence[Event]) -> list[tuple[str, str]]:
+    return [(event.run_id, event.reason) for event in events if isinstance(event, RunFailed)]
+
+
 def until(ours: Bank, steps: int) -> tuple[list[Event], Snapshot]:
     """What is told of so many steps, and the state after them, the caller's to keep."""
     seen: list[Event] = []
@@ -136,7 +158,8 @@ def test_goes_on_from_a_snapshot_taken_between_two_readings(
     assert len(since.words["parked"]) == 2 - left
     second = bank(checkpoint("bert"), left)
     seen += list(train(second, jobs(broken=True), judges(second), SETTINGS, since))
-    assert sum(isinstance(event, RunFailed) for event in seen) == 1
+    assert len(failures(seen)) == 1
+    assert failures(seen) == failures(whole)
     found = weights(seen)
     assert set(found) == set(ends)
     if left == 2:

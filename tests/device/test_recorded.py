@@ -14,7 +14,7 @@ from weft.config import BankSettings, LoraSettings, Recipe
 from weft.nn import bank as bank_
 from weft.nn.bank import Bank
 from weft.nn.flat import norm
-from weft.training import loop
+from weft.training import loop, recorded
 from weft.training.events import RunEnd
 from weft.training.inference import Packed
 from weft.training.loop import train
@@ -66,6 +66,18 @@ def ends(ours: Bank, patch: pytest.MonkeyPatch, tape: Repeated | None) -> dict[s
     return {event.run_id: event for event in events if isinstance(event, RunEnd)}
 
 
+def held_to_their_adapters(patch: pytest.MonkeyPatch) -> None:
+    """No recording is started under other adapters than it was made with: it has their scalings."""
+    made: dict[Any, Any] = {}
+    start = recorded._Step.__call__
+
+    def called(step: Any, *given: Any) -> Any:
+        assert made.setdefault(step, step._bank.adapters) == step._bank.adapters
+        return start(step, *given)
+
+    patch.setattr(recorded._Step, "__call__", called)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 def test_recorded_steps_are_those_computed_anew(
@@ -78,6 +90,7 @@ def test_recorded_steps_are_those_computed_anew(
     settings: dict[str, Any] = {"pooling": pooling}
     anew = bank(small, 2, **settings)
     expected = ends(anew, monkeypatch, None)
+    held_to_their_adapters(monkeypatch)
     tape = Repeated()
     got = ends(bank(small, 2, **settings), monkeypatch, tape)
     assert tape.recorded > 1

@@ -110,6 +110,8 @@ class Bank(nn.Module):
         self._usual = usual_targets(model) if lora else ()
         counts = count_parameters(model, backbone.fresh, update)
         self.trainable, self.total, self.peft_total = counts
+        self.dtype = DTYPES[backbone.precision]
+        """Of products."""
         dtype = torch.float64 if backbone.precision == "float64" else torch.float32
         model.to(self.device, dtype)
         self.trained: dict[str, nn.Parameter] = {}

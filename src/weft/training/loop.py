@@ -157,9 +157,10 @@ def _groups(batches: Sequence[Batch], tokens: int) -> list[list[Batch]]:
 
 
 def _fail(bank: Bank, slot: Slot, why: str, step: int) -> RunFailed:
-    """A run that has left its slot; nothing that is no number stays there."""
-    for tensor in bank.state(slot.index).values():
-        tensor.zero_()
+    """A run that has left its slot; nothing that is no number stays there, nor in what surrounds an
+    adapter smaller than the bank's."""
+    for parameter in bank.trained.values():
+        parameter.detach()[slot.index].zero_()
     return RunFailed(
         slot.job.run_id,
         f"the {why} in epoch {slot.epoch}, step {step}: a lower learning rate usually helps",

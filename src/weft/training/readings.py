@@ -110,5 +110,7 @@ class Readings:
             self.losses[one.slot.job.run_id] = loss
             # a sum that is no number stays so, in a snapshot too
             if not math.isfinite(tally.loss):
-                value = tally.loss if math.isfinite(loss) else loss
-                self._failed.setdefault(one.slot, (value, one.step))
+                if not tally.broke:
+                    tally.value = tally.loss if math.isfinite(loss) else loss
+                    tally.broke = one.step
+                self._failed.setdefault(one.slot, (tally.value, tally.broke))

@@ -37,11 +37,17 @@ class Steps:
         self._bank, self._tape = bank, tape
         self._steps: dict[Any, _Step] = {}
         self._adapters = bank.adapters
+        self._like = torch.empty(0, dtype=bank.dtype, device=bank.device)
+        self._width = 0
+        if tape is not None:  # so the encoder is of a known build
+            config = bank.backbone.config
+            self._width = config.hidden_size // config.num_attention_heads  # of a head
 
     def __call__(self, strips: Strips, batches: Sequence[Batch]) -> Tensor:
         """Gives runs computed together their gradients; their mean losses, and how many were right:
         (2, G) float64."""
-        if self._tape is None or int(strips.lengths.max()) > there.LONGEST:
+        longest = int(strips.lengths.max())
+        if self._tape is None or not there.attends(self._like, longest, self._width):
             given = [batch.given() for batch in batches]
             streams = [batch.slot.stream() for batch in batches]
             return _learn(self._bank, strips, streams, given)
@@ -50,7 +56,7 @@ class Steps:
             self._adapters = self._bank.adapters
         key = (
             strips.ids.size,
-            there.power(int(strips.lengths.max())),
+            there.power(longest),
             *((b.slot.index, len(b), b.slot.job.weights is None) for b in batches),
         )
         step = self._steps.get(key)

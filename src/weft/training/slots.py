@@ -89,6 +89,10 @@ class Tally:
     loss: float = 0.0  # sum over examples
     right: int = 0
     examples: int = 0
+    broke: int = 0
+    """Step whose loss made the sum no number; 0: none."""
+    value: float = 0.0
+    """What that was."""
 
     def add(self, loss: float, right: int, examples: int) -> None:
         """Adds one batch, its loss being a mean."""

@@ -43,7 +43,7 @@ def attend(q: Tensor | None, kv: Tensor, rows: Rows, shape: Shape, keep: Keep | 
         return _by_tiles(q, kv, rows, shape)
     if library.serves(kv):
         return cast("Any", _Attend).apply(q, kv, rows, shape, keep)
-    if there.serves(kv) and max(rows.longest, shape.dim(q, kv)) <= there.LONGEST:
+    if there.attends(kv, rows.longest, shape.dim(q, kv)):
         from weft.nn.gpu import attention
 
         return attention.attend(q, kv, rows, shape, keep)

@@ -175,7 +175,8 @@ def _base(layer: nn.Module) -> FrozenLinear:
 
 def project(x: Tensor, frozen: Frozen, updates: Sequence[Update], runs: Runs) -> Tensor:
     """The product with its updates: x (N, in) whose rows are the runs' -> (N, out)."""
-    if there.serves(x) and all(u.a.dtype == torch.float32 for u in updates):
+    ranks = [update.a.shape[1] for update in updates]
+    if there.updates(x, *ranks) and all(u.a.dtype == torch.float32 for u in updates):
         from weft.nn.gpu import lora as gpu
 
         return gpu.project(x, frozen, updates, runs)

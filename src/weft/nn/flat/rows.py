@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,15 +17,6 @@ from weft.nn.gpu.there import LONGEST, power
 from weft.nn.placing import away, placed
 from weft.text.packing import Strips
 from weft.text.tokens import Ints
-
-
-class Keyed(Protocol):
-    """What random bits are drawn from, as a device has it."""
-
-    @property
-    def key(self) -> int:
-        """64 bits, signed."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -80,6 +71,7 @@ class Rows:
         self.lengths = strips.lengths  # (B,)
         self.begin: Ints = np.concatenate([[0], np.cumsum(strips.lengths)])  # (B + 1,)
         self.longest = int(strips.lengths.max())
+        self.fixed = there is not None
         self.there: dict[str, Tensor] = {} if there is None else there
 
     def on(self, name: str) -> Tensor:
@@ -124,6 +116,7 @@ class Rows:
     @cached_property
     def padded(self) -> Padded:
         """The rows as examples padded to the longest."""
+        assert not self.fixed, "what depends on lengths cannot be computed again with others"
         return Padded(self.lengths, self.begin, self.filled, self._device)
 
     def example(self) -> Ints:

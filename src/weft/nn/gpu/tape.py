@@ -97,8 +97,7 @@ class Again(Generic[T]):
 
 def tape_of(bank: Bank) -> Tape | None:
     """What records the steps of a bank; None where they depend on more than shapes."""
-    fixed = bank.form == "flat" and isinstance(bank.update, LoraSettings)
-    known = bank.backbone.precision in ("bf16", "float32")
-    if fixed and known and there.serves(torch.empty(0, device=bank.device)):
-        return CudaTape()
-    return None
+    if bank.form != "flat" or not isinstance(bank.update, LoraSettings):
+        return None
+    like = torch.empty(0, dtype=bank.dtype, device=bank.device)
+    return CudaTape() if there.updates(like, bank.update.r) else None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+import shutil
 from functools import cache
 from typing import Any
 
@@ -11,12 +13,19 @@ import torch
 from torch import Tensor
 
 LONGEST = 128
-"""Tokens of an example whose attention is one kernel: a head's probabilities stay in registers."""
+"""Tokens of an example whose attention may be one kernel: probabilities stay in registers."""
+_AREA = {torch.bfloat16: 128 * 64, torch.float32: 32 * 64}
+"""Tokens times a head's width that a multiprocessor holds, forward and back; float32 takes more,
+and beyond this a minute to compile."""
+_RANK = 64  # of updates whose parts a multiprocessor holds
+_COMPILERS = ("cc", "gcc", "clang")
 
 
 @cache
 def _triton() -> bool:
-    return importlib.util.find_spec("triton") is not None
+    """Whether there is Triton, and the C compiler that it builds what starts kernels with."""
+    names = (os.environ.get("CC", ""), *_COMPILERS)
+    return importlib.util.find_spec("triton") is not None and any(map(shutil.which, names))
 
 
 def serves(x: Tensor) -> bool:
@@ -28,6 +37,17 @@ def serves(x: Tensor) -> bool:
         and _triton()
         and torch.cuda.get_device_capability(x.device) >= (8, 0)
     )
+
+
+def attends(x: Tensor, longest: int, width: int) -> bool:
+    """Whether attention of examples so long, by heads so wide, is one kernel."""
+    small = longest <= LONGEST and power(longest) * power(width) <= _AREA.get(x.dtype, 0)
+    return small and serves(x)
+
+
+def updates(x: Tensor, *ranks: int) -> bool:
+    """Whether low-rank updates of these ranks are."""
+    return all(rank <= _RANK for rank in ranks) and serves(x)
 
 
 def kernel(name: str) -> Any:
