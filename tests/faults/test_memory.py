@@ -32,11 +32,11 @@ class Meagre:
         forward = Bank.forward
         self.steps = 0
 
-        def starve(bank: Bank, strips: Any, streams: Any = None, tokens: Any = None) -> Any:
+        def starve(bank: Bank, strips: Any, streams: Any = None, *more: Any) -> Any:
             self.steps += streams is not None
             if streams is not None and bank.slots > runs and self.steps > after:
                 torch.empty(1 << 60)  # what PyTorch says then is its own
-            return forward(bank, strips, streams, tokens)
+            return forward(bank, strips, streams, *more)
 
         monkeypatch.setattr(Bank, "forward", starve)
 
