@@ -17,6 +17,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from weft.config import Recipe
 from weft.nn import bank as bank_
 from weft.nn import dropout
 from weft.nn.bank import Bank
@@ -25,9 +26,10 @@ from weft.nn.gpu import bits, there
 from weft.nn.native import library
 from weft.nn.verify import Reference
 from weft.training import inference, loop, readings
+from weft.training.slots import Job
 from weft.training.stacked import Stacked
 
-from ..tiny import HIDDEN, backbone, examples
+from ..tiny import HIDDEN, backbone, examples, labels
 
 T = TypeVar("T")
 
@@ -91,6 +93,12 @@ def blind(folder: Path, patch: pytest.MonkeyPatch, slots_: int, **settings: Any)
     patch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
     patch.setitem(loop._TOGETHER, "meta", 1 << 20)
     return Bank(backbone(folder, **settings), update, slots_, form, "meta")
+
+
+def job(size: int, **recipe: Any) -> Job:
+    """A run of so many examples, named after them."""
+    given = Recipe.model_validate({"learning_rate": 2e-3} | recipe)
+    return Job(str(size), size, examples(size, seed=size), labels(size, seed=size), given)
 
 
 def close(ours: Tensor, theirs: Tensor, tolerance: float) -> None:

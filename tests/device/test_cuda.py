@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -21,7 +19,7 @@ from weft.training.readings import EVERY
 from weft.training.slots import Job
 
 from ..tiny import Checkpoint, backbone, clear, examples, gradients, judges, labels, stir
-from .stand_in import close
+from .stand_in import close, job
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="needs a GPU that torch can use; there is none here"
@@ -85,17 +83,7 @@ def test_float32_equals_the_cpu(checkpoint: Checkpoint) -> None:
 
 
 def jobs() -> list[Job]:
-    of: list[tuple[int, dict[str, Any]]] = [(27, {"epochs": 3}), (9, {"epochs": 2}), (40, {})]
-    return [
-        Job(
-            str(size),
-            size,
-            examples(size, seed=size),
-            labels(size, seed=size),
-            Recipe.model_validate({"learning_rate": 2e-3, "batch_size": 8, "epochs": 2} | recipe),
-        )
-        for size, recipe in of
-    ]
+    return [job(size, batch_size=8, epochs=epochs) for size, epochs in ((27, 3), (9, 2), (40, 2))]
 
 
 def test_together_equals_alone(checkpoint: Checkpoint) -> None:

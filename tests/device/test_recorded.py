@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("triton", reason="needs Triton, which is for Linux")
 
-from weft.config import BankSettings, LoraSettings, Recipe
+from weft.config import BankSettings, LoraSettings
 from weft.nn import bank as bank_
 from weft.nn.bank import Bank
 from weft.nn.flat import norm
@@ -22,7 +22,7 @@ from weft.training.slots import Job, Judges
 from weft.training.stacked import Stacked
 
 from ..tiny import Checkpoint, bank, examples, labels
-from .stand_in import Repeated, as_on_a_gpu, close
+from .stand_in import Repeated, as_on_a_gpu, close, job
 
 
 def few(ours: Bank) -> Judges:
@@ -32,17 +32,7 @@ def few(ours: Bank) -> Judges:
 
 def jobs() -> list[Job]:
     """More than there are slots; some have weights, or an adapter of their own."""
-    of: list[tuple[int, dict[str, Any]]] = [(8, {}), (3, {}), (4, {})]
-    made = [
-        Job(
-            str(size),
-            size,
-            examples(size, seed=size),
-            labels(size, seed=size),
-            Recipe.model_validate({"learning_rate": 2e-3, "batch_size": 4, "epochs": 3} | recipe),
-        )
-        for size, recipe in of
-    ]
+    made = [job(size, batch_size=4, epochs=3) for size in (8, 3, 4)]
     made[0] = replace(made[0], weights=np.linspace(0.5, 1.5, 8))
     made[2] = replace(made[2], lora=LoraSettings(r=4, lora_alpha=2, lora_dropout=0.2))
     return made

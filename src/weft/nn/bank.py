@@ -244,16 +244,13 @@ class Bank(nn.Module):
         """The mean of each example's tokens: (N, S, H) -> (B, 1, H)."""
         strips, rows = self._step.strips, self._step.rows
         assert strips is not None
-        if rows is not None:  # what is nobody's is added up apart
-            lengths, example = rows.on("lengths"), rows.on("example")
-            sums = hidden.new_zeros(len(lengths) + 1, hidden.shape[-1])
-            sums = sums.index_add(0, example, hidden.flatten(0, 1))[:-1]
-            return (sums / lengths[:, None].to(sums.dtype))[:, None]
-        tokens = hidden.flatten(0, 1).index_select(0, self._on(strips.place))
-        lengths = self._on(strips.lengths)
-        which = torch.arange(len(lengths), device=self.device)
-        example = torch.repeat_interleave(which, lengths, output_size=len(tokens))
-        sums = tokens.new_zeros(len(lengths), tokens.shape[-1]).index_add(0, example, tokens)
+        if rows is not None:
+            lengths, owners = rows.on("lengths"), rows.on("owners")
+        else:
+            lengths, owners = self._on(strips.lengths), self._on(strips.owners)
+        # what is nobody's is added up apart
+        sums = hidden.new_zeros(len(lengths) + 1, hidden.shape[-1])
+        sums = sums.index_add(0, owners, hidden.flatten(0, 1))[:-1]
         return (sums / lengths[:, None].to(sums.dtype))[:, None]
 
     # ---- computing

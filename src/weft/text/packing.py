@@ -57,6 +57,11 @@ class Strips:
         """Share of the strips' places that hold a token."""
         return len(self.place) / self.ids.size
 
+    @property
+    def owners(self) -> Ints:
+        """Whose each place is: (N * S,) example of the step, B where nothing lies."""
+        return np.where(self.example < 0, len(self.lengths), self.example).ravel()
+
 
 def strip_width(lengths: Ints) -> int:
     """A width that holds the longest example and leaves room to fill up with others."""

@@ -36,11 +36,21 @@ class Tokens:
 
     def take(self, index: Ints) -> Tokens:
         """The examples at `index` (B',), in that order."""
-        lengths = self.lengths[index]
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        begin = np.repeat(self.offsets[index] - offsets[:-1], lengths)
-        place = begin + np.arange(int(offsets[-1]))
+        place, offsets = places(self.offsets, index)
         return Tokens(self.ids[place], self.types[place], offsets)
+
+
+def places(offsets: Ints, index: Ints) -> tuple[Ints, Ints]:
+    """Where the tokens of the examples at `index` (B',) lie, (T',), and the examples' offsets when
+    those are laid end to end, (B' + 1,).
+
+    Args:
+        offsets: (B + 1,) of all examples.
+    """
+    begin = offsets[index]
+    lengths = offsets[index + 1] - begin
+    ends = np.concatenate([[0], np.cumsum(lengths)])
+    return np.repeat(begin - ends[:-1], lengths) + np.arange(int(ends[-1])), ends
 
 
 class Pool:

@@ -97,8 +97,8 @@ class _Step:
         streams = [batch.slot.stream() for batch in batches]
         rows = bank.rows_of(strips, streams)
         arrays = {name: rows.array(name) for name in ARRAYS if name not in ("ids", "types")}
-        self._examples = sum(map(len, batches))
-        arrays["index"] = np.zeros(self._examples, dtype=np.int64)
+        examples = sum(map(len, batches))
+        arrays["index"] = np.zeros(examples, dtype=np.int64)
         arrays["places"] = np.zeros(rows.filled, dtype=np.int64)
         self._at: dict[str, slice] = {}
         size = 0
@@ -114,8 +114,8 @@ class _Step:
         self._names: set[str] = set(arrays) - {"index", "places"}
         self._ids = torch.full((1, rows.filled), bank.pad, dtype=torch.int64, device=device)
         self._types = torch.zeros_like(self._ids)
-        self._labels = torch.zeros(self._examples, dtype=torch.int64, device=device)
-        self._weights = torch.ones(self._examples, dtype=torch.float64, device=device)
+        self._labels = torch.zeros(examples, dtype=torch.int64, device=device)
+        self._weights = torch.ones(examples, dtype=torch.float64, device=device)
         known = {**self._there, "ids": self._ids, "types": self._types}
         noted = _Noted(known)
         counts = [len(batch) for batch in batches]

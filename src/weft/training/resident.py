@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from weft.nn.placing import placed
-from weft.text.tokens import Ints, Part, Tokens
+from weft.text.tokens import Ints, Part, Tokens, places
 
 
 class Resident:
@@ -26,7 +26,7 @@ class Resident:
         device: torch.device,
     ) -> None:
         every = tokens.take(np.arange(len(labels)))
-        self._lengths, self._begin = every.lengths, every.offsets[:-1]
+        self._offsets, self._lengths = every.offsets, every.lengths
         self.ids, self.types = placed(every.ids, device), placed(every.types, device)  # (T,)
         self.labels = placed(labels, device)  # (B,)
         self.weights = None if weights is None else placed(weights, device)  # (B,)
@@ -40,6 +40,4 @@ class Resident:
 
     def places(self, index: Ints) -> Ints:
         """Where the tokens of the examples at `index` (B',) lie, (T',)."""
-        long = self._lengths[index]
-        ends = np.cumsum(long)
-        return np.repeat(self._begin[index] - ends + long, long) + np.arange(int(ends[-1]))
+        return places(self._offsets, index)[0]

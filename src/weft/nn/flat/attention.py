@@ -75,7 +75,7 @@ def plain_attend(
 
 
 def _by_tiles(q: Tensor | None, kv: Tensor, rows: Rows, shape: Shape) -> Tensor:
-    query, key, value = _parts(q, kv)
+    query, key, value = chunks(q, kv)
     out = kv.new_empty(len(query), query.shape[1])
     tiles.attend(query, key, value, rows.begin, shape.heads, shape.factor, out, first=q is not None)
     if q is None:
@@ -97,7 +97,7 @@ class _Attend(torch.autograd.Function):
         ctx.save_for_backward(q, kv, kept)
         ctx.rows, ctx.shape, ctx.keep, ctx.areas = rows, shape, keep, shape.heads * areas
         ctx.squares = shape.heads * rows.squares
-        library.call("attend_forward", kv.dtype, _structure(ctx, q, kv), *_parts(q, kv), out, kept)
+        library.call("attend_forward", kv.dtype, _structure(ctx, q, kv), *chunks(q, kv), out, kept)
         if q is None:
             out[rows.tokens :].zero_()
         return out
@@ -108,13 +108,13 @@ class _Attend(torch.autograd.Function):
         d_q = None if q is None else torch.empty_like(q)
         d_kv = torch.empty_like(kv)
         d_kv[ctx.rows.tokens :].zero_()
-        parts = (*_parts(q, kv), kept, gradients[0].contiguous(), *_parts(d_q, d_kv))
+        parts = (*chunks(q, kv), kept, gradients[0].contiguous(), *chunks(d_q, d_kv))
         library.call("attend_backward", kv.dtype, _structure(ctx, q, kv), *parts)
         return d_q, d_kv, None, None, None
 
 
-def _parts(q: Tensor | None, kv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Where queries, keys and values begin."""
+def chunks(q: Tensor | None, kv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values, views."""
     if q is None:
         query, key, value = kv.chunk(3, dim=1)
         return query, key, value

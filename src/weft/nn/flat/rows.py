@@ -84,21 +84,19 @@ class Rows:
         """The array of this name; `ARRAYS` says what it is."""
         return ARRAYS[name](self)
 
-    def _runs(self, counts: list[int], name: str) -> Runs:
-        slots = [segment.slot for segment in self.strips.segments]
-        begin: Ints = np.concatenate([[0], np.cumsum(counts)])
+    def _runs(self, name: str) -> Runs:
         there = (self.on(name), self.on("slots")) if away(self._device) else None
-        return Runs(begin, np.array(slots, dtype=np.int64), there)
+        return Runs(self.array(name), self.array("slots"), there)
 
     @cached_property
     def by_token(self) -> Runs:
         """Whose the tokens are."""
-        return self._runs([segment.tokens for segment in self.strips.segments], "tokens")
+        return self._runs("tokens")
 
     @cached_property
     def by_example(self) -> Runs:
         """Whose the examples are."""
-        return self._runs([segment.examples for segment in self.strips.segments], "examples")
+        return self._runs("examples")
 
     @cached_property
     def squares(self) -> Ints:
@@ -119,11 +117,6 @@ class Rows:
         assert not self.fixed, "what depends on lengths cannot be computed again with others"
         return Padded(self.lengths, self.begin, self.filled, self._device)
 
-    def example(self) -> Ints:
-        """Whose each row is: (N,) example of the step, B where it is nobody's."""
-        none = np.full(self.filled - self.tokens, len(self.lengths))
-        return np.concatenate([np.repeat(np.arange(len(self.lengths)), self.lengths), none])
-
     def of_runs(self, values: Ints) -> Ints:
         """(B + 1,) sums before each example -> (runs + 1,) before each run."""
         ends = np.cumsum([segment.examples for segment in self.strips.segments])
@@ -142,7 +135,7 @@ ARRAYS: dict[str, Callable[[Rows], NDArray[Any]]] = {
     "first": lambda rows: rows.begin[:-1],  # (B,) row of each example's first token
     "ends": lambda rows: rows.begin.astype(np.int32),  # (B + 1,) rows before each example
     "one_each": lambda rows: np.arange(len(rows.begin), dtype=np.int32),  # the same of one row each
-    "example": Rows.example,
+    "owners": lambda rows: rows.strips.owners,  # (N,)
     "lengths": lambda rows: rows.lengths,  # (B,)
     "squares": lambda rows: rows.squares,
     "tokens": lambda rows: rows.of_runs(rows.begin),  # (runs + 1,) rows before each run

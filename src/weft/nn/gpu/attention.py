@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from weft.nn.dropout import Keep
-from weft.nn.gpu.there import kernel, power, wide
+from weft.nn.flat.attention import Shape, chunks
+from weft.nn.gpu.there import drawn, kernel, power, wide
 
 if TYPE_CHECKING:
-    from weft.nn.flat.attention import Shape
     from weft.nn.flat.rows import Rows
 
 
@@ -38,13 +38,8 @@ class _Attend(torch.autograd.Function):
         q, kv = cast("tuple[Tensor | None, Tensor]", ctx.saved_tensors)
         d_out = gradients[0].contiguous()
         d_q, d_kv = None if q is None else torch.empty_like(q), torch.zeros_like(kv)
-        _call("attend_backward", (q, kv), [d_out, *_parts(d_q, d_kv)], ctx, d_out)
+        _call("attend_backward", (q, kv), [d_out, *chunks(d_q, d_kv)], ctx, d_out)
         return d_q, d_kv, None, None, None
-
-
-def _parts(q: Tensor | None, kv: Tensor) -> list[Tensor]:
-    """Queries, keys and values, views."""
-    return list(kv.chunk(3, dim=1)) if q is None else [q, *kv.chunk(2, dim=1)]
 
 
 def _call(
@@ -52,12 +47,10 @@ def _call(
 ) -> None:
     q, kv = given
     rows, shape, keep = ctx.rows, ctx.shape, cast("Keep | None", ctx.keep)
-    query, key, value = _parts(q, kv)
+    query, key, value = chunks(q, kv)
     dim, block = query.shape[1] // shape.heads, power(rows.longest)
     ends = rows.on("ends")
-    bits, threshold, scale = (
-        (ends, 0, 1.0) if keep is None else (keep.bits, keep.threshold, keep.scale)
-    )
+    bits, threshold, scale = drawn(keep, ends)
     kernel(name)[(len(rows.lengths), shape.heads)](
         *(query, key, value, *more, ends, rows.on("squares"), bits),
         *(query.stride(0), key.stride(0), like.stride(0)),

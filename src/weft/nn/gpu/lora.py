@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor
 
-from weft.nn.gpu.there import kernel, power, wide
+from weft.nn.gpu.there import drawn, kernel, power, wide
 
 if TYPE_CHECKING:
     from weft.nn.flat.product import Frozen, Update
@@ -86,8 +86,7 @@ class _Call:
         _, rank, inner = update.a.shape
         outer, keep = update.b.shape[1], update.keep
         self.rank = rank
-        self.bits = x if keep is None else keep.bits
-        drops = (0, 1.0) if keep is None else (keep.threshold, keep.scale)
+        self.bits, *drops = drawn(keep, x)
         self.numbers = (*drops, update.scaling)
         self.fixed = {
             "INNER": inner,

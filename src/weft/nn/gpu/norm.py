@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from weft.nn.dropout import Keep
-from weft.nn.gpu.there import kernel, power
+from weft.nn.gpu.there import drawn, kernel, power
 
 
 def add_norm(
@@ -19,10 +19,6 @@ def add_norm(
     weights = norm.weight, norm.bias, norm.eps
     wide, narrow = cast("Any", _AddNorm).apply(update.contiguous(), keep, residual, *weights)
     return wide, wide if narrow is None else narrow
-
-
-def _drawn(keep: Keep | None, like: Tensor) -> tuple[Tensor, int, float]:
-    return (like, 0, 1.0) if keep is None else (keep.bits, keep.threshold, keep.scale)
 
 
 class _AddNorm(torch.autograd.Function):
@@ -43,7 +39,7 @@ class _AddNorm(torch.autograd.Function):
         narrow = torch.empty_like(update) if twice else None
         normal = torch.empty_like(residual) if keeps else wide
         inverse = residual.new_empty(rows) if keeps else wide
-        bits, threshold, scale = _drawn(keep, update)
+        bits, threshold, scale = drawn(keep, update)
         kernel("norm_forward")[(rows,)](
             *(update, bits, residual, weight, bias),
             *(wide, wide if narrow is None else narrow, normal, inverse),
@@ -62,7 +58,7 @@ class _AddNorm(torch.autograd.Function):
         normal, inverse, weight = cast("tuple[Tensor, Tensor, Tensor]", ctx.saved_tensors)
         rows, width = normal.shape
         d_residual, d_update = torch.empty_like(normal), torch.empty_like(normal, dtype=ctx.dtype)
-        bits, threshold, scale = _drawn(ctx.keep, normal)
+        bits, threshold, scale = drawn(ctx.keep, normal)
         kernel("norm_backward")[(rows,)](
             *(normal if d_wide is None else d_wide, normal if d_narrow is None else d_narrow),
             *(normal, inverse, weight, bits, d_residual, d_update, width, threshold, scale),

@@ -80,13 +80,13 @@ class Again(Generic[T]):
 
     def __init__(self, call: Callable[[], T], tape: Tape) -> None:
         self._call, self._tape = call, tape
-        self._times = 0
+        self._made = False
         self._recorded: tuple[T, Callable[[], None]] | None = None
 
     def __call__(self) -> T:
         """What the call returns; valid until any recorded call is made."""
-        self._times += 1
-        if self._times == 1:
+        if not self._made:
+            self._made = True
             return self._tape.warm(self._call)
         if self._recorded is None:
             self._recorded = self._tape.record(self._call)

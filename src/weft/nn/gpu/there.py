@@ -7,10 +7,13 @@ import importlib.util
 import os
 import shutil
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from weft.nn.dropout import Keep
 
 LONGEST = 128
 """Tokens of an example whose attention may be one kernel: probabilities stay in registers."""
@@ -53,6 +56,12 @@ def updates(x: Tensor, *ranks: int) -> bool:
 def kernel(name: str) -> Any:
     """A kernel of `kernels.py`, which needs Triton to be read."""
     return getattr(importlib.import_module("weft.nn.gpu.kernels"), name)
+
+
+def drawn(keep: Keep | None, like: Tensor) -> tuple[Tensor, int, float]:
+    """What kernels are told of dropout: bits, threshold and scale; where nothing is dropped, any
+    tensor of the device for bits that they do not read."""
+    return (like, 0, 1.0) if keep is None else (keep.bits, keep.threshold, keep.scale)
 
 
 def wide(x: Tensor) -> bool:
